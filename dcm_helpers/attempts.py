@@ -1,0 +1,225 @@
+"""One attempt at a problem: what was measured, which content was best, and when to end.
+
+An attempt is one restart of one problem. The decisions here use numbers already on the host; nothing in this module
+touches the Generator.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dcm_helpers.config import CONFIDENCE, IMPROVEMENT, PLATEAU_STEPS, STALL_STEPS, OptimizerConfig
+from dcm_helpers.shapes import Content, Tensor
+from dcm_helpers.stm import Problem, View
+
+HISTORY_POINTS = 128
+"""Loss curves are thinned to at most this many points."""
+
+
+class StopReason(StrEnum):
+    """Why an attempt ended; the first three mean that its stop rule was met."""
+
+    EXACT = "exact"
+    CONFIDENT = "confident"
+    MINIMIZED = "minimized"
+    STEPS_SPENT = "steps_spent"
+    STALLED = "stalled"
+    NON_FINITE = "non_finite"
+    UNCONFIRMED = "unconfirmed"
+    """Confident under teacher forcing, but the decoder still wrote something else."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one forward pass said about a content in one view."""
+
+    loss: float
+    """Nats per token, EOS included."""
+    loss_text: float
+    """Nats per token, EOS left out."""
+    p_eos: float
+    min_p: float
+    exact: bool
+    """Every target token is the most probable one under teacher forcing."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best content that was measured, with the measurement that belongs to it."""
+
+    views: tuple[Measurement, ...]
+    step: int
+    """Updates made before this content."""
+    meets_rule: bool = False
+
+    @property
+    def loss(self) -> float:
+        """Sum of the views' losses: the objective."""
+        return sum(view.loss for view in self.views)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every view is exact."""
+        return all(view.exact for view in self.views)
+
+    def beats(self, other: "Best | None") -> bool:
+        """Meeting the stop rule comes first, then being exact, then the lower loss."""
+        if other is None:
+            return True
+        return self._rank > other._rank
+
+    @property
+    def _rank(self) -> tuple[bool, bool, float]:
+        return self.meets_rule, self.exact, -self.loss if math.isfinite(self.loss) else -math.inf
+
+
+@dataclass
+class Attempt:
+    """One restart of one problem, in flight or waiting."""
+
+    problem: Problem
+    restart: int
+    config: OptimizerConfig
+    step: int = 0
+    """Updates made so far."""
+    seconds: float = 0.0
+    """Its share of the wall time."""
+    must_be_confident: bool = False
+    """Set when the decoder contradicted an exact content: only a confident one will do."""
+    best: Best | None = None
+    reason: StopReason | None = None
+    history: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    """(step, loss of each view) at every measurement."""
+    state: dict[str, Tensor] = field(default_factory=dict)
+    """Content, Adam moments and best content, (K, D) each, while the attempt is out of the batch."""
+    _reference: tuple[int, float] = (0, math.inf)
+    """The last step at which the best loss had improved enough, and that loss."""
+
+    def measure(self, views: tuple[Measurement, ...]) -> bool:
+        """Take in the measurement of the current content and decide whether to end (``reason``).
+
+        Returns:  whether this content is the best so far and must be kept
+        """
+        now = Best(views, self.step)
+        self.history.append((self.step, tuple(view.loss for view in views)))
+        if not math.isfinite(now.loss):
+            self.reason = StopReason.NON_FINITE
+            self.best = self.best or now
+            return False
+        if now.loss < self._reference[1] * (1 - IMPROVEMENT):
+            self._reference = (self.step, now.loss)
+        met = self._rule_met_by(now)
+        if met is not None:
+            now = Best(views, self.step, meets_rule=True)
+        is_best = now.beats(self.best)
+        if is_best:
+            self.best = now
+        self.reason = met or self._reason_to_end()
+        return is_best
+
+    def _rule_met_by(self, now: Best) -> StopReason | None:
+        """Which stop rule the current content meets by itself."""
+        if self.config.stop_rule == "minimize" or not self._qualifies(now):
+            return None
+        return StopReason.CONFIDENT if self._confidence_needed else StopReason.EXACT
+
+    def _reason_to_end(self) -> StopReason | None:
+        """Reasons that look back: the loss has leveled out, or the steps are spent."""
+        idle = self.step - self._reference[0]
+        if self.config.stop_rule == "minimize" and idle >= PLATEAU_STEPS and self._qualifies(self.best):
+            return StopReason.MINIMIZED
+        if idle >= STALL_STEPS and not self.best.exact:
+            return StopReason.STALLED
+        return StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None
+
+    @property
+    def _confidence_needed(self) -> bool:
+        return self.must_be_confident or self.config.stop_rule == "confident"
+
+    def _qualifies(self, best: Best) -> bool:
+        """Whether a measured content is exact, as confident as needed, and within the thresholds."""
+        return best.exact and all(
+            (not self._confidence_needed or view.min_p >= CONFIDENCE)
+            and (self.config.eos_threshold is None or view.p_eos >= self.config.eos_threshold)
+            and (self.config.loss_threshold is None or view.loss <= self.config.loss_threshold)
+            for view in best.views
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the stop rule was met. `minimize` also counts a qualifying content when the steps are spent."""
+        if self.reason is StopReason.STEPS_SPENT and self.config.stop_rule == "minimize":
+            return self._qualifies(self.best)
+        return self.reason in (StopReason.EXACT, StopReason.CONFIDENT, StopReason.MINIMIZED)
+
+    def contradicted(self) -> None:
+        """The decoder did not confirm the best content: go on until confident, or give up if it already was."""
+        if self.must_be_confident or all(view.min_p >= CONFIDENCE for view in self.best.views):
+            self.reason = StopReason.UNCONFIRMED
+            return
+        self.reason = None
+        self.must_be_confident = True
+        # what was best no longer counts as meeting the rule, and will be measured again
+        self.best = Best(self.best.views, self.best.step)
+        self.history.pop()
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """How one view of a finished problem came out."""
+
+    view: View
+    measured: Measurement
+    decoded_ids: tuple[int, ...]
+    """What greedy decoding wrote, EOS included where it came in time."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether greedy decoding wrote exactly the target, EOS included."""
+        return self.decoded_ids == self.view.target_ids
+
+    @property
+    def reconstructed(self) -> bool:
+        """Exact under teacher forcing, and confirmed by the decoder."""
+        return self.measured.exact and self.confirmed
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished problem: its best content and everything that was measured about it."""
+
+    problem: Problem
+    content: Content
+    """The content that was measured as best, on the CPU, in the precision it was optimized in."""
+    views: tuple[ViewResult, ...]
+    stop_reason: StopReason
+    steps: int
+    """Updates made in the restart that the content comes from."""
+    best_step: int
+    """Updates made before the stored content was measured."""
+    restart: int
+    """The restart that the content comes from, counted from 0."""
+    restarts_tried: int
+    steps_total: int
+    """Updates made in all restarts together."""
+    seconds: float
+    """This problem's share of the wall time, over all restarts."""
+    history: tuple[tuple[int, tuple[float, ...]], ...]
+    """Thinned loss curve of that restart: (step, loss of each view)."""
+
+    @property
+    def loss(self) -> float:
+        """Sum of the views' losses, in nats per token."""
+        return sum(view.measured.loss for view in self.views)
+
+    @property
+    def reconstructed(self) -> bool:
+        """Whether greedy decoding from the STM gives exactly the target, EOS included, in every view."""
+        return all(view.reconstructed for view in self.views)
+
+
+def thinned(history: Sequence[tuple[int, tuple[float, ...]]]) -> tuple[tuple[int, tuple[float, ...]], ...]:
+    """At most HISTORY_POINTS evenly spaced points of a curve, its last one always included."""
+    stride = math.ceil(len(history) / HISTORY_POINTS)
+    return tuple(reversed(list(reversed(history))[::stride])) if history else ()

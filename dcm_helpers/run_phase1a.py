@@ -1,0 +1,91 @@
+"""Run Phase 1a from a terminal: ``python -m dcm_helpers.run_phase1a --help``."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import tyro
+from transformers.utils import logging
+
+from dcm_helpers.analyze_results import report
+from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
+from dcm_helpers.stages import Phase1a, prepare
+
+STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Ask a frozen language model whether one content can serve both a question and its answer (Phase 1a).
+
+    Runs the stages, stores every finished problem at once, and prints a summary. The same command again continues an
+    interrupted run.
+    """
+
+    run: tyro.conf.OmitArgPrefixes[RunConfig] = field(default_factory=RunConfig)
+    all: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Run all three stages; the same as --stage 1,2,3."""
+    preset: Literal["mission", "progressive"] = "mission"
+    """Starting values of the optimizer's settings: 'mission' (the defaults shown here), or 'progressive' (200 steps at
+    lr 0.05, then 300 at 0.005). Flags given beside it win."""
+    resume: bool = True
+    """Continue the run of an equal configuration; --no-resume refuses to touch an existing folder."""
+
+
+def parse(arguments: Sequence[str] | None) -> Command:
+    """The command that was typed; exits with a usage message where it makes no sense.
+
+    Raises:   InputError if a value is out of range
+    """
+    first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first_look.add_argument("--preset", default="mission")
+    preset = first_look.parse_known_args(arguments)[0].preset
+    default = Command(run=RunConfig(optimizer=OptimizerConfig(**PRESETS.get(preset, {}))))
+    command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.run_phase1a")
+    return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
+
+
+def stop_on_interrupt(run: Phase1a) -> None:
+    """Make Ctrl-C end the run after the current step; a second one ends it at once."""
+
+    def handler(*_) -> None:
+        print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr)
+        run.stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    logging.disable_progress_bar()
+    run = None
+    try:
+        command = parse(arguments)
+        run = prepare(command.run, command.resume)
+        print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
+        print(f"Results go to {run.folder.path}", file=sys.stderr)
+        stop_on_interrupt(run)
+        summary = run.run()
+        print(report(run.folder))
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Ended at once. Everything finished is stored; the same command continues.", file=sys.stderr)
+        return STOPPED
+    finally:
+        if run is not None:
+            run.folder.close()
+    if not summary["finished"]:
+        print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""Phase 1a's stages on one run folder: single targets, joint pairs, greedy validation, and what a failed gate means."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event
+
+import torch
+
+from dcm_helpers.attempts import Result
+from dcm_helpers.baselines import view_baselines
+from dcm_helpers.config import OptimizerConfig, RunConfig
+from dcm_helpers.datasets import Dataset, Pair, load_pairs
+from dcm_helpers.decoding import decode_problems
+from dcm_helpers.models import Generator, load_generator
+from dcm_helpers.optimizer import ContentOptimizer
+from dcm_helpers.progress import ProgressLine
+from dcm_helpers.records import result_record, validation_record, with_baselines
+from dcm_helpers.results import MANIFEST, SUMMARY, RunFolder
+from dcm_helpers.stm import Problem, View, require_fits
+from dcm_helpers.verdicts import (
+    STAGE2_EARLY_PAIRS,
+    STAGE2_WEAK,
+    rate,
+    reading,
+    summarize_stage1,
+    summarize_stage2,
+    summarize_stage3,
+    too_few_converged,
+)
+
+DIAGNOSED_FAILURES = 10
+DECODED_TOGETHER = 32
+
+
+def prepare(config: RunConfig, resume: bool = True) -> "Phase1a":
+    """Load what a configuration names and open its run folder, ready to :meth:`Phase1a.run`.
+
+    Data and targets are checked before the folder is made, so a mistake leaves nothing behind.
+
+    Args:     resume  False refuses a run folder that exists
+    Raises:   InputError if the Generator, the pairs or the folder cannot be used
+    """
+    dataset = load_pairs(config.data)
+    generator = load_generator(config.generator)
+    require_fits(generator, joint_problems(generator, dataset.pairs, config.mode_tokens), config.optimizer.K)
+    fingerprint = generator.fingerprint()
+    identity = {**config.identity(), "generator_fingerprint": fingerprint, "data_fingerprint": dataset.fingerprint()}
+    manifest = {
+        "generator": {
+            "name": generator.name,
+            "fingerprint": fingerprint,
+            "dtype": str(generator.dtype).removeprefix("torch."),
+            "bos_ids": generator.bos_ids,
+            "eos_id": generator.eos_id,
+            "mode_ids": {mode: generator.mode_id(mode) for mode in config.mode_tokens},
+            "target_text": "raw text without a leading space, then EOS",
+            "prompt_format": generator.prompt_format,
+        },
+        "data": {"source": dataset.source, "account": str(dataset), "fingerprint": dataset.fingerprint()},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("dynamic-context-memory", "torch", "transformers", "tokenizers")},
+        },
+        "sessions": [],
+    }
+    name = config.run_name or run_name(config, identity)
+    folder = RunFolder.create(Path(config.output_dir).expanduser() / name, identity, manifest, resume)
+    return Phase1a(generator, dataset, config, folder)
+
+
+def run_name(config: RunConfig, identity: dict) -> str:
+    """A folder name that a person can read and that differs whenever results could."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
+    model, dataset = Path(config.generator.model).name, Path(config.data.dataset).stem
+    optimizer = config.optimizer
+    return (
+        f"{model}-{dataset}-n{config.data.num_examples}-K{optimizer.K}-lr{optimizer.lr:g}"
+        f"-{optimizer.stop_rule}-seed{optimizer.seed}-{digest}"
+    )
+
+
+@dataclass
+class Phase1a:
+    """One run: a Generator, its pairs, a configuration, and the folder that results go to."""
+
+    generator: Generator
+    dataset: Dataset
+    config: RunConfig
+    folder: RunFolder
+    stop: Event = field(default_factory=Event)
+    """Set it (from a signal handler or a button) to end after the current step with everything finished stored."""
+
+    def run(self) -> dict:
+        """Run the configured stages in order, each only if the one before passed its gate, and summarize.
+
+        Returns:  the summary, also written to ``summary.json``; ``finished`` is False after a stop
+        """
+        started = time.time()
+        stages: dict[int, Callable[[], bool]] = {1: self.stage1, 2: self.stage2, 3: self.stage3}
+        try:
+            for number in self.config.stages:
+                passed = stages[number]()
+                if self.stop.is_set() or not (passed or self.config.ignore_gates):
+                    break
+            return self.summarize(finished=not self.stop.is_set())
+        finally:
+            self.log_session(started)
+
+    def log_session(self, started: float) -> None:
+        """Add this invocation to the manifest: when, how long, on what."""
+        session = {
+            "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - started, 1),
+            "stages": self.config.stages,
+            "device": str(self.generator.device),
+            "threads": torch.get_num_threads(),
+            "batch_size": self.config.optimizer.batch_size,
+        }
+        manifest = self.folder.manifest
+        self.folder.write_json(MANIFEST, {**manifest, "sessions": [*manifest["sessions"], session]})
+
+    def stage1(self) -> bool:
+        """Optimize each question alone and each answer alone, without a mode. Returns whether the gate passed."""
+        config = dataclasses.replace(self.config.optimizer, K=1) if self.config.single_slot else self.config.optimizer
+        problems = single_problems(self.generator, self.dataset.pairs)
+        for result in self.solve(1, problems, config):
+            self.store(result_record(self.generator, result, 1, config), result)
+        if self.stop.is_set():
+            return False
+        passed = summarize_stage1(self.folder.records(1))["gate_passed"]
+        if not passed:
+            self.diagnose(1, problems, config)
+        return passed
+
+    def stage2(self) -> bool:
+        """Optimize each pair's question and answer from one content. Returns False after an early stop."""
+        config, pairs = self.config.optimizer, {pair.id: pair for pair in self.dataset.pairs}
+        problems = joint_problems(self.generator, self.dataset.pairs, self.config.mode_tokens)
+        first = [problem.id for problem in problems[:STAGE2_EARLY_PAIRS]]
+        converged = {record["problem"]: record["converged"] for record in self.folder.records(2)}
+        hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
+        with contextlib.closing(self.solve(2, problems, config)) as results:
+            while not hopeless and (result := next(results, None)) is not None:
+                pair = pairs[result.problem.pair]
+                baselines = view_baselines(self.generator, result.problem, pair, config.K, config.seed)
+                record = with_baselines(result_record(self.generator, result, 2, config), baselines)
+                self.store(record, result)
+                converged[record["problem"]] = record["converged"]
+                hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
+        if self.stop.is_set():
+            return False
+        if hopeless or sum(converged.values()) / len(converged) < STAGE2_WEAK:
+            self.diagnose(2, problems, config)
+        return not hopeless
+
+    def stage3(self) -> bool:
+        """Decode converged pairs greedily from their stored contents. Returns True: it gates nothing."""
+        problems = {
+            problem.id: (problem, pair)
+            for problem, pair in zip(
+                joint_problems(self.generator, self.dataset.pairs, self.config.mode_tokens),
+                self.dataset.pairs,
+                strict=True,
+            )
+        }
+        records = {record["problem"]: record for record in self.folder.records(2) if record["converged"]}
+        chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
+        done = {record["problem"] for record in self.folder.records(3)}
+        todo = [problem for problem in chosen if problem not in done]
+        with ProgressLine("Stage 3, decoding", len(chosen), len(chosen) - len(todo)) as line:
+            for start in range(0, len(todo), DECODED_TOGETHER):
+                if self.stop.is_set():
+                    break
+                together = todo[start : start + DECODED_TOGETHER]
+                decoded = self.decode([problems[name][0] for name in together], [records[name] for name in together])
+                for name, texts in zip(together, decoded, strict=True):
+                    self.folder.append(3, validation_record(self.generator, *problems[name], texts))
+                    line.update()
+        return True
+
+    def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
+        """Optimize the problems of a stage that have no record yet, with a progress line."""
+        records = self.folder.records(stage)
+        done = {record["problem"] for record in records}
+        waiting = [problem for problem in problems if problem.id not in done]
+        reconstructed = sum(record["reconstructed"] for record in records)
+        title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
+        with ProgressLine(title, len(problems), len(done), reconstructed) as line:
+            yield from ContentOptimizer(self.generator, config).iterate(waiting, line.show, self.stop)
+
+    def store(self, record: dict, result: Result) -> None:
+        """Put one finished problem on disk."""
+        steps, losses = zip(*result.history, strict=True)
+        self.folder.append(record["stage"], record, result.content, {"steps": steps, "losses": losses})
+
+    def decode(self, problems: Sequence[Problem], records: Sequence[dict]) -> list[list[tuple[int, ...]]]:
+        """What greedy decoding writes, per problem and view, from the contents on disk."""
+        contents = torch.stack([self.folder.content(record) for record in records])
+        return decode_problems(self.generator, problems, contents.to(self.generator.device))
+
+    def diagnose(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> None:
+        """After a failed gate: try remedies on at most ten failures and keep what they say.
+
+        Twice the slots tests whether K is too small; each view alone tests whether the pair shares structure.
+        """
+        known = self.folder.diagnosis()
+        if str(stage) in known:
+            return
+        by_id = {problem.id: problem for problem in problems}
+        verdict = "converged" if stage == 2 else "reconstructed"
+        failures = [record for record in self.folder.records(stage) if not record[verdict]][:DIAGNOSED_FAILURES]
+        failed = [by_id[record["problem"]] for record in failures]
+        once = dataclasses.replace(config, num_restarts=1)
+        twice_K = dataclasses.replace(once, K=2 * config.K)
+        diagnosis = {
+            "stop_reasons": dict(Counter(record["stop_reason"] for record in failures)),
+            "doubled_K": self.reconstructed_share(f"Diagnosis, K={twice_K.K}", failed, twice_K),
+        }
+        if stage == 2:
+            alone = [
+                dataclasses.replace(problem, id=f"{problem.id}/{view.mode}", views=(view,))
+                for problem in failed
+                for view in problem.views
+            ]
+            diagnosis["views_alone"] = self.reconstructed_share("Diagnosis, views alone", alone, once)
+        if not self.stop.is_set():
+            diagnosis["reading"] = reading(diagnosis)
+            self.folder.write_json(SUMMARY, {"diagnosis": {**known, str(stage): diagnosis}})
+
+    def reconstructed_share(self, title: str, problems: Sequence[Problem], config: OptimizerConfig) -> dict:
+        """The rate at which problems are reconstructed under a configuration; nothing is stored."""
+        with ProgressLine(title, len(problems)) as line:
+            results = ContentOptimizer(self.generator, config).optimize(problems, on_step=line.show, stop=self.stop)
+        return rate(sum(result.reconstructed for result in results), len(results))
+
+    def summarize(self, finished: bool) -> dict:
+        """Summarize all records of the folder and write ``summary.json``."""
+        summary = {
+            "finished": finished,
+            "stages": list(self.config.stages),
+            "pairs": len(self.dataset.pairs),
+            "stage1": summarize_stage1(self.folder.records(1)),
+            "stage2": summarize_stage2(self.folder.records(2)),
+            "stage3": summarize_stage3(self.folder.records(3)),
+            "diagnosis": self.folder.diagnosis(),
+        }
+        self.folder.write_json(SUMMARY, summary)
+        return summary
+
+
+def single_problems(generator: Generator, pairs: Sequence[Pair]) -> list[Problem]:
+    """Two problems a pair, the question alone and the answer alone, without a mode."""
+    return [
+        Problem(f"{pair.id}/{kind}", (View.of(generator, text),), pair.id)
+        for pair in pairs
+        for kind, text in (("question", pair.question), ("answer", pair.answer))
+    ]
+
+
+def joint_problems(generator: Generator, pairs: Sequence[Pair], modes: tuple[str, str]) -> list[Problem]:
+    """One problem a pair: question and answer from one content, each asked for by its mode."""
+    return [
+        Problem(
+            f"{pair.id}/joint",
+            (View.of(generator, pair.question, modes[0]), View.of(generator, pair.answer, modes[1])),
+            pair.id,
+        )
+        for pair in pairs
+    ]

@@ -1,0 +1,181 @@
+"""What the records of a run add up to: rates with intervals, gates, the mission's table, and its readings.
+
+Records in, plain dictionaries out. Rates carry n and a 95 % Wilson interval.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from scipy.stats import binomtest
+
+STAGE1_GATE = 0.70
+STAGE2_EARLY_PAIRS = 50
+STAGE2_EARLY_RATE = 0.20
+STAGE2_WEAK, STAGE2_VIABLE = 0.30, 0.50
+STAGE3_BAR = 0.80
+TIERS = {
+    "minimum viable": {"converged": 0.40, "random_ratio": 0.40, "context_ratio": 2.0},
+    "good": {"converged": 0.70, "random_ratio": 0.25, "context_ratio": 1.5},
+    "excellent": {"converged": 0.90, "random_ratio": 0.15, "context_ratio": 1.2},
+}
+"""A tier is reached when the convergence rate lies above, and the loss ratios lie below, all its bounds."""
+HELPED = 0.5
+"""A remedy tried on failures supports its reading when it helps at least this share of them."""
+
+
+def rate(successes: int, n: int) -> dict:
+    """A proportion with its 95 % Wilson interval.
+
+    Source:   Wilson (1927), via scipy
+    """
+    if n == 0:
+        return {"count": 0, "n": 0, "rate": None, "low": None, "high": None}
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return {"count": successes, "n": n, "rate": successes / n, "low": interval.low, "high": interval.high}
+
+
+def spread(values: Sequence[float]) -> dict:
+    """Mean, median and maximum of a list of numbers."""
+    if not values:
+        return {"mean": None, "median": None, "max": None}
+    return {"mean": statistics.mean(values), "median": statistics.median(values), "max": max(values)}
+
+
+def count(records: Iterable[dict], field: str) -> dict:
+    """The rate at which a field of the records is true."""
+    values = [bool(record[field]) for record in records]
+    return rate(sum(values), len(values))
+
+
+def optimization(records: Sequence[dict]) -> dict:
+    """What every optimizing stage reports: reconstruction, steps, time, how problems ended."""
+    return {
+        "reconstructed": count(records, "reconstructed"),
+        "steps": spread([record["steps"] for record in records if record["reconstructed"]]),
+        "restarts_used": sum(record["restarts_tried"] - 1 for record in records),
+        "seconds": sum(record["seconds"] for record in records),
+        "stop_reasons": dict(Counter(record["stop_reason"] for record in records)),
+    }
+
+
+def summarize_stage1(records: Sequence[dict]) -> dict | None:
+    """Stage 1: single targets, questions and answers apart; the gate is on reconstruction over all."""
+    if not records:
+        return None
+    summary = optimization(records)
+    summary["targets"] = {
+        kind: optimization([record for record in records if record["problem"].endswith(f"/{kind}")])
+        for kind in ("question", "answer")
+    }
+    summary["gate_passed"] = summary["reconstructed"]["rate"] >= STAGE1_GATE
+    return summary
+
+
+def summarize_stage2(records: Sequence[dict]) -> dict | None:
+    """Stage 2: joint pairs; verdict and tier are on convergence."""
+    if not records:
+        return None
+    summary = optimization(records)
+    summary["converged"] = count(records, "converged")
+    views = [view for record in records for view in record["views"] if view["loss_text"] is not None]
+    ratios = [view["loss_text"] / view["baselines"]["random"]["loss_text"] for view in views]
+    summary["random_ratio"] = statistics.mean(ratios) if ratios else None
+    summary["context_ratio"] = {
+        name: context_ratio([record["views"][index] for record in records]) for index, name in enumerate("QA")
+    }
+    summary["loss"] = spread([record["loss"] for record in records if record["loss"] is not None])
+    summary["tier"] = tier(summary)
+    summary["verdict"] = stage2_verdict(summary["converged"]["rate"])
+    return summary
+
+
+def context_ratio(views: Sequence[dict]) -> float | None:
+    """Mean loss of a kind of view over the mean of its full-context baseline, both without EOS.
+
+    A ratio of means, since a single pair's baseline can be almost 0 and would dominate a mean of ratios.
+    """
+    both = [
+        (view["loss_text"], view["baselines"]["full_context"]["loss_text"])
+        for view in views
+        if view["baselines"].get("full_context") and view["loss_text"] is not None
+    ]
+    return sum(loss for loss, _ in both) / sum(baseline for _, baseline in both) if both else None
+
+
+def tier(summary: dict) -> str | None:
+    """The highest tier of the mission's table that all three figures reach; None below the lowest.
+
+    The context column is left out where no pair has a context.
+    """
+    reached = None
+    ratios = [ratio for ratio in summary["context_ratio"].values() if ratio is not None]
+    for name, bounds in TIERS.items():
+        if (
+            summary["converged"]["rate"] > bounds["converged"]
+            and summary["random_ratio"] is not None
+            and summary["random_ratio"] < bounds["random_ratio"]
+            and all(ratio < bounds["context_ratio"] for ratio in ratios)
+        ):
+            reached = name
+    return reached
+
+
+def stage2_verdict(converged: float) -> str:
+    """The mission's reading of the convergence rate."""
+    if converged < STAGE2_WEAK:
+        return "not supported: fewer than 30 % of the pairs converge"
+    if converged < STAGE2_VIABLE:
+        return "weak: 30 to 50 % of the pairs converge"
+    return "supported: at least 50 % of the pairs converge"
+
+
+def too_few_converged(first: Sequence[str], converged: Mapping[str, bool]) -> bool:
+    """Whether stage 2 should stop early: all of its first problems have ended and too few converged.
+
+    Args:     first  ids of the first problems by index; converged  verdicts so far, by problem id
+    """
+    if len(first) < STAGE2_EARLY_PAIRS or any(problem not in converged for problem in first):
+        return False
+    return sum(converged[problem] for problem in first) / len(first) < STAGE2_EARLY_RATE
+
+
+def summarize_stage3(records: Sequence[dict]) -> dict | None:
+    """Stage 3: greedy decoding of converged pairs; the bar is on passes."""
+    if not records:
+        return None
+    outcomes = Counter(record["outcome"] for record in records)
+    summary = {name: rate(outcomes[name], len(records)) for name in ("pass", "partial", "fail")}
+    for index, name in enumerate("QA"):
+        views = [record["views"][index] for record in records]
+        summary[name] = {
+            "exact": count(views, "exact"),
+            "exact_match": count(views, "exact_match"),
+            "f1": statistics.mean(view["f1"] for view in views),
+            "clean_stop": count(views, "clean_stop"),
+            "degenerate": dict(Counter(view["degeneration"] for view in views if view["degeneration"])),
+        }
+    summary["bar_passed"] = summary["pass"]["rate"] > STAGE3_BAR
+    return summary
+
+
+def reading(diagnosis: dict) -> str:
+    """Which of the mission's readings a failed gate's numbers support.
+
+    Args:     diagnosis  ``doubled_K`` and, after stage 2, ``views_alone``: rates at which failures were reconstructed
+              with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
+    """
+    doubled, alone = diagnosis["doubled_K"], diagnosis.get("views_alone")
+    if doubled["rate"] >= HELPED:
+        return f"K is too small: with twice the slots {doubled['count']} of {doubled['n']} failures are reconstructed"
+    if alone is not None and alone["rate"] >= HELPED:
+        return (
+            "question and answer share no structure that the Generator can use: "
+            f"{alone['count']} of {alone['n']} failures are reconstructed view by view, but "
+            f"only {doubled['count']} of {doubled['n']} together, even with twice the slots"
+        )
+    reasons = ", ".join(f"{number} {reason}" for reason, number in diagnosis["stop_reasons"].items())
+    return (
+        f"the optimizer stalled: neither twice the slots ({doubled['count']} of {doubled['n']}) nor single views help; "
+        f"failures ended as {reasons}. Try another lr or schedule, more steps, or 'gaussian' initialization"
+    )

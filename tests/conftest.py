@@ -1,0 +1,54 @@
+"""Fixtures: the tiny Generator in two precisions, the embedded one, and problems made of shipped pairs."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: tests never touch the hub
+
+from pathlib import Path
+
+import pytest
+
+from dcm_helpers.config import DataConfig, GeneratorConfig
+from dcm_helpers.datasets import load_pairs
+from dcm_helpers.models import load_generator
+from dcm_helpers.stages import joint_problems
+
+SQUAD_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "squad_v2_sample.json"
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The tiny Generator in float32."""
+    return load_generator(GeneratorConfig(model="tiny", device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def tiny64():
+    """The tiny Generator in float64, for comparing whole trajectories."""
+    return load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64"))
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The embedded Generator; fetched from its package on first use."""
+    return load_generator(GeneratorConfig(model="smollm2-135m", device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """All shipped pairs, in the order of data seed 0."""
+    return load_pairs(DataConfig(num_examples=1000)).pairs
+
+
+@pytest.fixture(scope="session")
+def problems(tiny, pairs):
+    """Joint problems of twelve shipped pairs, tokenized for the tiny Generator."""
+    return joint_problems(tiny, pairs[:12], ("Q", "A"))
+
+
+@pytest.fixture(scope="session")
+def squad_sample():
+    """A local SQuAD 2.0 file; tests that need it are skipped where it is absent."""
+    if not SQUAD_SAMPLE.is_file():
+        pytest.skip("the SQuAD sample is not on this machine")
+    return SQUAD_SAMPLE

@@ -1,0 +1,29 @@
+"""Our greedy decoder writes what the Hugging Face implementation writes."""
+
+import torch
+from judges import generate, prefix_embeddings
+
+from dcm_helpers.decoding import EXTRA_TOKENS, greedy_decode
+from dcm_helpers.stm import Row, View, token_rows
+
+
+def test_batched_decoding_equals_generate_row_by_row(tiny):
+    """Rows of different prefix lengths and limits, some of which end early."""
+    contents = token_rows(tiny, 80, torch.Generator().manual_seed(3)).view(10, 8, -1)
+    texts = ["carbon", "Which is the longest river of all?", "4", "because it is hot", ""]
+    views = [View.of(tiny, texts[i % 5], "QA"[i % 2] if i % 3 else None, "So: " if i % 4 == 0 else "") for i in range(10)]
+    decoded = greedy_decode(tiny, [Row.of(tiny, view, slot) for slot, view in enumerate(views)], contents, 8)
+    ended = 0
+    for view, content, ids in zip(views, contents, decoded, strict=True):
+        limit = len(view.target_ids) + EXTRA_TOKENS
+        assert ids == generate(tiny, prefix_embeddings(tiny, view, content), limit)
+        assert len(ids) <= limit
+        ended += ids[-1] == tiny.eos_id
+    assert 0 < ended < 10, "the case should hold rows that end and rows that are cut"
+
+
+def test_decoding_continues_text(tiny):
+    """Without content the decoder is plain text generation."""
+    head = tiny.text_ids("What is")
+    (ids,) = greedy_decode(tiny, [Row(head, None, (), (1,) * 12)], None, K=0)
+    assert ids == generate(tiny, tiny.embed(torch.tensor(head)), 20)

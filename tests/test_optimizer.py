@@ -1,0 +1,251 @@
+"""The one loop's contract: measured content is stored, problems are independent, finished ones stay, rules hold."""
+
+import dataclasses
+from threading import Event
+
+import pytest
+import torch
+from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
+
+from dcm_helpers import optimizer as optimizer_module
+from dcm_helpers.attempts import StopReason
+from dcm_helpers.config import InputError, OptimizerConfig
+from dcm_helpers.optimizer import ContentOptimizer
+from dcm_helpers.stages import joint_problems
+from dcm_helpers.stm import Problem, View, initial_content
+
+FAST = OptimizerConfig(K=8, lr=0.1, num_steps=300, num_restarts=2, batch_size=6)
+
+
+def replace(**changes):
+    return dataclasses.replace(FAST, **changes)
+
+
+@pytest.fixture(scope="module")
+def results(tiny, problems):
+    """Twelve joint problems, solved once under the rule `exact`."""
+    before = weights(tiny)
+    results = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize(problems)
+    assert same_bits(before, weights(tiny)), "the Generator's weights moved"
+    return results
+
+
+def test_reconstructs_most_pairs_and_generate_agrees(tiny, results):
+    reconstructed = [result for result in results if result.reconstructed]
+    assert len(reconstructed) >= 10
+    for result in reconstructed:
+        for view in result.problem.views:
+            prefix = prefix_embeddings(tiny, view, result.content)
+            assert generate(tiny, prefix, len(view.target_ids) + 8) == view.target_ids
+
+
+def test_results_come_in_the_order_of_the_problems(problems, results):
+    assert [result.problem.id for result in results] == [problem.id for problem in problems]
+
+
+def test_stored_content_reevaluates_to_its_stored_loss(tiny64, pairs):
+    """Catches a content stored one step late: Adam at lr 0.1 changes the loss by far more than the tolerance."""
+    problems = joint_problems(tiny64, pairs[:4], ("Q", "A"))
+    for rule in ("exact", "confident", "minimize"):
+        config = replace(stop_rule=rule, num_steps=120, num_restarts=1)
+        for result in ContentOptimizer(tiny64, config).optimize(problems):
+            for view in result.views:
+                nll = plain_nll(tiny64, view.view, result.content)
+                assert nll.mean().item() == pytest.approx(view.measured.loss, abs=1e-9)
+                assert nll[:-1].mean().item() == pytest.approx(view.measured.loss_text, abs=1e-9)
+                assert (-nll[-1]).exp().item() == pytest.approx(view.measured.p_eos, abs=1e-9)
+                assert (-nll.max()).exp().item() == pytest.approx(view.measured.min_p, abs=1e-9)
+
+
+def test_trajectories_are_those_of_plain_adam_on_one_problem(tiny64, pairs):
+    """Against torch's own Adam, one problem, two separate unpadded forward passes a step."""
+    (problem,) = joint_problems(tiny64, pairs[:1], ("Q", "A"))
+    config = replace(num_steps=12, num_restarts=1, schedule="cosine", grad_clip=0.5)
+    (result,) = ContentOptimizer(tiny64, config).optimize([problem])
+    content = initial_content(tiny64, problem, config.K, config.init, config.seed, 0).requires_grad_()
+    adam = torch.optim.Adam([content], lr=config.lr)
+    for step, losses in result.history:
+        expected = [plain_nll(tiny64, view, content).mean() for view in problem.views]
+        assert [loss.item() for loss in expected] == pytest.approx(losses, abs=1e-9), f"step {step}"
+        adam.zero_grad()
+        sum(expected).backward()
+        torch.nn.utils.clip_grad_norm_([content], config.grad_clip, error_if_nonfinite=True)
+        adam.param_groups[0]["lr"] = config.lr_at(step)
+        adam.step()
+    assert len(result.history) == 13
+
+
+def test_neighbors_do_not_matter(tiny64, pairs):
+    """The whole trajectory of a problem is the same alone and in a batch whose members come and go."""
+    problems = joint_problems(tiny64, pairs[:6], ("Q", "A"))
+    config = replace(stop_rule="exact", num_steps=60, num_restarts=1, batch_size=3)
+    together = ContentOptimizer(tiny64, config).optimize(problems)
+    assert len({result.steps for result in together}) > 1, "all ended at once: nothing was refilled"
+    for problem, result in zip(problems, together, strict=True):
+        (alone,) = ContentOptimizer(tiny64, config).optimize([problem])
+        assert [step for step, _ in alone.history] == [step for step, _ in result.history]
+        for (_, one), (_, other) in zip(alone.history, result.history, strict=True):
+            assert one == pytest.approx(other, abs=1e-8)
+        torch.testing.assert_close(alone.content, result.content, rtol=0, atol=1e-6)
+
+
+def test_finished_problem_never_moves(tiny, problems, results):
+    """The content handed out is the one of the moment it was finished, whatever ran after it."""
+    config = replace(stop_rule="exact", batch_size=2)
+    seen = {}
+    for result in ContentOptimizer(tiny, config).iterate(problems[:5]):
+        seen[result.problem.id] = (result, result.content.clone())
+    for result, content in seen.values():
+        assert torch.equal(result.content, content)
+        assert result.history[-1][0] == result.best_step == result.steps
+
+
+def test_more_views_than_two_and_things_given(tiny):
+    views = tuple(
+        View.of(tiny, text, mode, given)
+        for text, mode, given in (
+            ("What is it?", "Q", ""),
+            ("Tell me what it is.", "Q", "Say: "),
+            ("carbon", "A", ""),
+            ("the element carbon", None, ""),
+        )
+    )
+    (result,) = ContentOptimizer(tiny, replace(K=16, num_steps=400)).optimize([Problem("class", views)])
+    # the first two differ only in what is given after the same mode, so all four can be served
+    assert result.reconstructed
+    for view in views:
+        assert generate(tiny, prefix_embeddings(tiny, view, result.content), 40) == view.target_ids
+
+
+def test_given_start_is_used(tiny, problems, results):
+    """Started from a solution, a problem is solved without a step."""
+    solved = next(result for result in results if result.reconstructed)
+    problem = dataclasses.replace(solved.problem, initial=solved.content)
+    (again,) = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize([problem])
+    assert again.steps == 0 and torch.equal(again.content, solved.content)
+    with pytest.raises(InputError, match="expected \\(K, D\\) = \\(8, 128\\)"):
+        ContentOptimizer(tiny, FAST).optimize([dataclasses.replace(problem, initial=torch.zeros(3, 128))])
+
+
+def test_starts_depend_on_seed_problem_and_restart_alone(tiny, problems):
+    def start(problem, seed, restart):
+        return initial_content(tiny, problem, 8, "tokens", seed, restart)
+
+    one, two = problems[:2]
+    assert torch.equal(start(one, 0, 0), start(dataclasses.replace(one, views=two.views), 0, 0))
+    for other in (start(two, 0, 0), start(one, 1, 0), start(one, 0, 1)):
+        assert not torch.equal(start(one, 0, 0), other)
+
+
+@pytest.mark.parametrize("init", ["tokens", "gaussian"])
+def test_starts_have_the_scale_of_embeddings(tiny, problems, init):
+    table = tiny.embed(torch.arange(512))
+    start = initial_content(tiny, problems[0], 64, init, 0, 0)
+    assert start.std().item() == pytest.approx(table.std().item(), rel=0.15)
+    is_token = (start[:, None] == table[None]).all(-1).any(-1)
+    assert is_token.all() if init == "tokens" else not is_token.any()
+
+
+def test_stop_rules_are_what_they_say(tiny, problems, results):
+    for rule, reason in (("confident", StopReason.CONFIDENT), ("minimize", None)):
+        stricter = ContentOptimizer(tiny, replace(stop_rule=rule)).optimize(problems[:4])
+        for exact, result in zip(results, stricter, strict=False):
+            if not (exact.reconstructed and result.reconstructed and exact.restart == result.restart):
+                continue
+            assert result.steps >= exact.steps and result.loss <= exact.loss
+            assert reason is None or result.stop_reason is reason
+            assert rule != "confident" or all(view.measured.min_p >= 0.5 for view in result.views)
+            if result.stop_reason is StopReason.MINIMIZED:
+                losses = dict((step, sum(loss)) for step, loss in result.history)
+                earlier = [loss for step, loss in losses.items() if step <= result.steps - 50]
+                assert min(earlier) * 0.98 < result.loss <= min(losses.values()) + 1e-12
+
+
+def test_thresholds_tighten_a_rule(tiny, problems):
+    config = replace(stop_rule="exact", eos_threshold=0.9, loss_threshold=0.05)
+    for result in ContentOptimizer(tiny, config).optimize(problems[:3]):
+        assert result.stop_reason is StopReason.EXACT
+        assert all(view.measured.p_eos >= 0.9 and view.measured.loss <= 0.05 for view in result.views)
+
+
+def test_restarts_follow_failures_only_and_keep_the_best(tiny, problems):
+    config = replace(stop_rule="exact", num_steps=5, num_restarts=3)
+    steps = []
+    results = ContentOptimizer(tiny, config).optimize(
+        problems[:4], on_step=lambda progress: steps.append(progress.problem_steps)
+    )
+    for result in results:
+        assert result.stop_reason is StopReason.STEPS_SPENT and not result.reconstructed
+        assert result.restarts_tried == 3 and result.steps_total == 15 and result.steps == 5
+        assert result.best_step <= 5
+    assert steps[-1] == 4 * 15
+    singles = [
+        ContentOptimizer(tiny, dataclasses.replace(config, num_restarts=1)).optimize(
+            [dataclasses.replace(problem, initial=initial_content(tiny, problem, 8, "tokens", 0, restart))]
+        )[0]
+        for problem in problems[:1]
+        for restart in range(3)
+    ]
+    assert results[0].loss == pytest.approx(min(single.loss for single in singles), rel=1e-3)
+
+
+def test_stalled_attempt_is_given_up(tiny, problems):
+    (result,) = ContentOptimizer(tiny, replace(lr=1e-12, num_restarts=1)).optimize(problems[:1])
+    assert result.stop_reason is StopReason.STALLED and result.steps == 200
+
+
+def test_non_finite_loss_ends_the_restart_not_the_run(tiny, problems):
+    poisoned = dataclasses.replace(problems[0], initial=torch.full((8, tiny.width), float("nan")))
+    bad, good = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize([poisoned, problems[1]])
+    assert bad.stop_reason is StopReason.NON_FINITE and not bad.reconstructed and bad.restarts_tried == 2
+    assert good.reconstructed
+
+
+def test_contradicted_content_goes_on_until_confident(tiny, problems, monkeypatch):
+    """A near tie that the decoder breaks otherwise: the attempt continues with its Adam state."""
+    honest, lies = optimizer_module.decode_problems, []
+
+    def lying_once(generator, asked, contents):
+        decoded = honest(generator, asked, contents)
+        for index, problem in enumerate(asked):
+            if problem.id == problems[0].id and not lies:
+                lies.append(contents[index].clone())
+                decoded[index] = [(5,), (5,)]
+        return decoded
+
+    plain = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize(problems[:1])[0]
+    confident = ContentOptimizer(tiny, replace(stop_rule="confident")).optimize(problems[:1])[0]
+    monkeypatch.setattr(optimizer_module, "decode_problems", lying_once)
+    (result,) = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize(problems[:1])
+    assert torch.equal(lies[0], plain.content)
+    assert result.stop_reason is StopReason.CONFIDENT and result.reconstructed
+    # nothing was lost on the way: it ends where an uninterrupted confident run ends
+    assert result.steps == confident.steps and torch.equal(result.content, confident.content)
+
+
+def test_content_that_is_never_confirmed_is_not_reconstructed(tiny, problems, monkeypatch):
+    monkeypatch.setattr(
+        optimizer_module, "decode_problems", lambda generator, asked, contents: [[(5,), (5,)] for _ in asked]
+    )
+    (result,) = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize(problems[:1])
+    assert result.stop_reason is StopReason.UNCONFIRMED and not result.reconstructed
+    assert all(view.measured.exact for view in result.views) and result.restarts_tried == 2
+
+
+def test_stop_keeps_what_is_finished(tiny, problems):
+    stop = Event()
+    finished = []
+    config = replace(stop_rule="exact", batch_size=2)
+    for result in ContentOptimizer(tiny, config).iterate(problems, stop=stop):
+        finished.append(result)
+        stop.set()
+    assert 1 <= len(finished) <= 3
+
+
+def test_impossible_problems_are_refused_before_any_work(tiny, problems):
+    with pytest.raises(InputError, match="window of 512"):
+        ContentOptimizer(tiny, replace(K=600)).optimize(problems)
+    with pytest.raises(InputError, match="same id"):
+        ContentOptimizer(tiny, FAST).optimize([problems[0], problems[0]])
+    with pytest.raises(InputError, match="no views"):
+        Problem("empty", ())
