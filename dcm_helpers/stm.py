@@ -151,7 +151,7 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
         target_ids=target_ids.to(device),
         target_mask=target_mask.to(device),
         content_rows=torch.tensor(content_rows, dtype=torch.long, device=device).reshape(-1, 1),
-        content_columns=torch.tensor(content_columns, dtype=torch.long, device=device).reshape(-1, K),
+        content_columns=torch.tensor(content_columns, dtype=torch.long, device=device).reshape(len(content_rows), K),
         content_slots=torch.tensor(content_slots, dtype=torch.long, device=device),
     )
 
