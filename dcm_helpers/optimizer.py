@@ -92,7 +92,7 @@ class ContentOptimizer:
                 progress.problem_steps += len(batch.attempts)
                 progress.in_flight = len(batch.attempts)
             # decoding costs about the same for one row and for many, so it waits for company
-            if ended and (stopping or not batch.attempts or 2 * len(ended) >= self.config.batch_size):
+            if ended and (stopping or not batch.attempts or 4 * len(ended) >= self.config.batch_size):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed

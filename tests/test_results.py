@@ -1,0 +1,104 @@
+"""Run folders: what is finished survives crashes, torn lines and reruns; other configurations are kept out."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from dcm_helpers import results as results_module
+from dcm_helpers.config import InputError
+from dcm_helpers.results import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", {"K": 8, "optimizer": {"lr": 1.0}}, {"sessions": []})
+    yield folder
+    folder.close()
+
+
+def reopened(folder, **changes):
+    folder.close()
+    return RunFolder.create(folder.path, {"K": 8, "optimizer": {"lr": 1.0}, **changes}, {"sessions": []})
+
+
+def record(problem, **fields):
+    return {"problem": problem, "reconstructed": True, "loss": 0.5, **fields}
+
+
+def test_what_is_written_is_read_back(folder):
+    content = torch.randn(8, 4)
+    folder.append(2, record("a"), content, {"steps": [0, 1], "losses": [[1.0], [0.5]]})
+    folder.append(2, record("b", loss=float("nan")), content + 1)
+    first, second = RunFolder.read(folder.path).records(2)
+    assert torch.equal(folder.content(first), content) and torch.equal(folder.content(second), content + 1)
+    assert second["loss"] is None, "JSON has no NaN"
+    assert folder.histories()[2, "a"]["steps"] == [0, 1]
+
+
+def test_torn_last_line_is_dropped_and_redone(folder):
+    for problem in "ab":
+        folder.append(2, record(problem), torch.zeros(8, 4))
+    path = folder.path / "stage2.jsonl"
+    os.truncate(path, path.stat().st_size - 9)
+    assert [entry["problem"] for entry in folder.records(2)] == ["a"]
+    again = reopened(folder)
+    again.append(2, record("b"), torch.ones(8, 4))
+    assert [entry["problem"] for entry in again.records(2)] == ["a", "b"]
+    assert torch.equal(again.content(again.records(2)[1]), torch.ones(8, 4)), "an old content must not be overwritten"
+    again.close()
+
+
+def test_damage_elsewhere_is_reported_with_its_line(folder):
+    (folder.path / "stage2.jsonl").write_text('{"problem": "a"}\n{"prob\n{"problem": "c"}\n')
+    with pytest.raises(InputError, match=r"stage2\.jsonl, line 2 is damaged; delete that line"):
+        folder.records(2)
+
+
+def test_record_follows_its_content(folder, monkeypatch):
+    """A full disk while the content is written: no record, nothing half-written, earlier records untouched."""
+    folder.append(2, record("a"), torch.zeros(8, 4))
+
+    def full_disk(source, target):
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr(results_module.os, "replace", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        folder.append(2, record("b"), torch.zeros(8, 4))
+    assert [entry["problem"] for entry in folder.records(2)] == ["a"]
+    assert sorted(path.name for path in folder.path.glob("content*")) == ["content-stage2-00001.safetensors"]
+
+
+def test_other_settings_are_kept_out(folder):
+    with pytest.raises(InputError, match=r"other settings.*\n.*\n?.*optimizer\.lr: 1\.0 there, 0\.1 now"):
+        reopened(folder, optimizer={"lr": 0.1})
+
+
+def test_no_resume_refuses_an_existing_folder(folder):
+    folder.close()
+    with pytest.raises(InputError, match="--run-name"):
+        RunFolder.create(folder.path, {}, {}, resume=False)
+
+
+def test_two_writers_are_refused(folder):
+    with pytest.raises(InputError, match="another process"):
+        RunFolder.create(folder.path, {"K": 8, "optimizer": {"lr": 1.0}}, {})
+
+
+def test_content_name_cannot_lead_out_of_the_folder(folder, tmp_path):
+    folder.append(2, record("a"), torch.zeros(8, 4))
+    stolen = tmp_path / "other.safetensors"
+    stolen.write_bytes((folder.path / "content-stage2-00001.safetensors").read_bytes())
+    with pytest.raises(InputError, match="is missing"):
+        folder.content(record("a", content={"file": "../other.safetensors", "key": "a"}))
+
+
+def test_folder_without_a_run(tmp_path):
+    with pytest.raises(InputError, match="no run folder"):
+        RunFolder.read(tmp_path)
+
+
+def test_json_files_are_replaced_whole(folder):
+    folder.write_json("summary.json", {"rate": float("inf"), "n": (1, 2)})
+    assert json.loads((folder.path / "summary.json").read_text()) == {"rate": None, "n": [1, 2]}

@@ -1,0 +1,224 @@
+"""The command line on the tiny Generator: all stages, resuming, stopping, and what users mistype."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from judges import generate, plain_nll, prefix_embeddings
+
+from dcm_helpers import analyze_results, run_phase1a, verdicts
+from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
+from dcm_helpers.results import RunFolder
+from dcm_helpers.stm import View
+
+BASE = ["--model", "tiny", "--device", "cpu", "--K", "8", "--lr", "0.1", "--num-steps", "300"]
+
+
+def run(tmp_path, *arguments, base=BASE):
+    return run_phase1a.main([*base, "--output-dir", str(tmp_path), "--run-name", "run", *arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One complete run: all three stages on six pairs."""
+    place = tmp_path_factory.mktemp("results")
+    assert run(place, "--all", "--num-examples", "6") == 0
+    return place
+
+
+def test_all_stages_leave_a_complete_folder(finished, tiny):
+    folder = RunFolder.read(finished / "run")
+    assert [len(folder.records(stage)) for stage in (1, 2, 3)] == [12, 6, 6]
+    summary = folder.read_json("summary.json")
+    assert summary["finished"] and summary["stage2"]["reconstructed"]["count"] >= 5
+    manifest = folder.manifest
+    assert manifest["generator"]["mode_ids"] == {"Q": tiny.mode_id("Q"), "A": tiny.mode_id("A")}
+    assert manifest["generator"]["fingerprint"] == tiny.fingerprint()
+    assert manifest["sessions"][0]["seconds"] > 0
+
+
+def test_anyone_can_decode_and_score_a_stored_content(finished, tiny):
+    """With nothing but the folder and the Generator."""
+    folder = RunFolder.read(finished / "run")
+    for record in folder.records(1) + folder.records(2):
+        content = folder.content(record)
+        assert content.dtype == torch.float32
+        for stored in record["views"]:
+            view = View.of(tiny, stored["target_text"], stored["mode"], stored["given_text"])
+            assert list(view.target_ids) == stored["target_ids"]
+            nll = plain_nll(tiny, view, content)
+            assert nll.mean().item() == pytest.approx(stored["loss"], rel=1e-3, abs=1e-5)
+            decoded = generate(tiny, prefix_embeddings(tiny, view, content), len(view.target_ids) + 8)
+            assert (decoded == view.target_ids) == stored["reconstructed"]
+            assert list(decoded) == stored["decoded_ids"]
+
+
+def test_stage3_judges_every_converged_pair(finished):
+    folder = RunFolder.read(finished / "run")
+    converged = {record["problem"]: record for record in folder.records(2) if record["converged"]}
+    assert {record["problem"] for record in folder.records(3)} == set(converged)
+    for record in folder.records(3):
+        if converged[record["problem"]]["reconstructed"]:
+            assert record["outcome"] == "pass"
+
+
+def test_stage1_has_no_mode_and_stage2_has(finished):
+    folder = RunFolder.read(finished / "run")
+    assert {view["mode"] for record in folder.records(1) for view in record["views"]} == {None}
+    assert [view["mode"] for view in folder.records(2)[0]["views"]] == ["Q", "A"]
+
+
+def test_same_command_again_only_reports(finished, capsys):
+    before = (finished / "run" / "stage2.jsonl").read_bytes()
+    assert run(finished, "--all", "--num-examples", "6") == 0
+    assert (finished / "run" / "stage2.jsonl").read_bytes() == before
+    assert "Stage 3, greedy decoding" in capsys.readouterr().out
+
+
+def test_lost_records_are_redone(finished, tmp_path):
+    """Cut the last record in half, as a crash would: the same command does that pair again, and equally."""
+    import shutil
+
+    shutil.copytree(finished / "run", tmp_path / "run", ignore=shutil.ignore_patterns(".lock"))
+    path = tmp_path / "run" / "stage2.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]) + lines[-1][:50])
+    assert run(tmp_path, "--all", "--num-examples", "6") == 0
+    lost, again = json.loads(lines[-1]), json.loads(path.read_text().splitlines()[-1])
+    assert again["problem"] == lost["problem"] and again["reconstructed"] == lost["reconstructed"]
+
+
+def test_reports(finished, capsys):
+    assert analyze_results.main([str(finished / "run")]) == 0
+    text = capsys.readouterr().out
+    for words in ("Stage 1", "Stage 2", "Stage 3", "tier", "95 % Wilson"):
+        assert words in text
+    assert analyze_results.main(["run", "run", "--output-dir", str(finished)]) == 0
+    assert "median steps" in capsys.readouterr().out
+    assert analyze_results.main(["nothing", "--output-dir", str(finished)]) == 2
+    assert "no run folder" in capsys.readouterr().err
+
+
+def test_a_failed_gate_stops_and_says_what_the_numbers_support(tmp_path, capsys):
+    """Two steps reconstruct nothing: the gate stops the run, ten failures at most are probed, stage 2 never runs."""
+    arguments = ["--all", "--num-examples", "3", "--num-steps", "2", "--num-restarts", "1"]
+    assert run(tmp_path, *arguments) == 0
+    folder = RunFolder.read(tmp_path / "run")
+    assert len(folder.records(1)) == 6 and not folder.records(2)
+    assert folder.diagnosis()["1"]["doubled_K"]["n"] == 6
+    out = capsys.readouterr().out
+    assert "NOT passed" in out and "What its failures support" in out and "the optimizer stalled" in out
+    assert run(tmp_path, *arguments, "--ignore-gates") == 0
+    assert len(folder.records(2)) == 3
+    assert "views_alone" in folder.diagnosis()["2"] and "1" in folder.diagnosis()
+
+
+def test_stage2_stops_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(verdicts, "STAGE2_EARLY_PAIRS", 4)
+    monkeypatch.setattr("dcm_helpers.stages.STAGE2_EARLY_PAIRS", 4)
+    arguments = ["--stage", "2,3", "--num-examples", "12", "--num-steps", "1", "--num-restarts", "1"]
+    assert run(tmp_path, *arguments, "--batch-size", "2") == 0
+    folder = RunFolder.read(tmp_path / "run")
+    assert 4 <= len(folder.records(2)) < 12 and not folder.records(3)
+    assert "2" in folder.diagnosis()
+
+
+def test_single_slot_and_validating_some(tmp_path):
+    assert run(tmp_path, "--stage", "1", "--single-slot", "--num-examples", "2", "--ignore-gates") == 0
+    folder = RunFolder.read(tmp_path / "run")
+    assert {record["K"] for record in folder.records(1)} == {1}
+    assert folder.content(folder.records(1)[0]).shape == (1, 128)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
+    command = [sys.executable, "-m", "dcm_helpers.run_phase1a", *BASE, "--num-examples", "60", "--batch-size", "4"]
+    command += ["--output-dir", str(tmp_path), "--run-name", "run"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    records = tmp_path / "run" / "stage2.jsonl"
+    deadline = time.monotonic() + 120
+    while not (records.exists() and records.read_bytes().count(b"\n") >= 2):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command continues" in errors, errors
+    kept = [record["problem"] for record in RunFolder.read(tmp_path / "run").records(2)]
+    assert 2 <= len(kept) < 60
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    problems = [record["problem"] for record in RunFolder.read(tmp_path / "run").records(2)]
+    assert problems[: len(kept)] == kept and len(problems) == len(set(problems)) == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--K", "0"], "K is 0; a content needs at least 1 slot"),
+        (["--K", "600"], "window of 512"),
+        (["--lr", "-1"], "lr is -1.0"),
+        (["--stage", "4"], "stage is '4'"),
+        (["--stage", ""], "stage is ''"),
+        (["--mode-tokens", "Question?", "A"], "mode word 'Question?' is"),
+        (["--model", "tinny"], "'tinny'"),
+        (["--model", "./tinny"], "not a folder here"),
+        (["--device", "tpu9"], "device 'tpu9' cannot be used here"),
+        (["--dataset", "missing.jsonl"], "neither a known name nor a file"),
+        (["--num-examples", "0"], "num_examples is 0"),
+        (["--run-name", "../elsewhere"], "expected a plain folder name"),
+        (["--eos-threshold", "1.5"], "eos_threshold is 1.5"),
+    ],
+)
+def test_bad_input_gets_an_error_and_leaves_nothing_behind(tmp_path, capsys, arguments, message):
+    assert run(tmp_path, *arguments) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and message in errors and "Traceback" not in errors
+    assert not any(tmp_path.iterdir())
+
+
+def test_answer_longer_than_the_window(tmp_path, capsys):
+    data = tmp_path / "long.jsonl"
+    data.write_text(json.dumps({"id": "war-and-peace", "question": "What?", "answer": "well, " * 600}))
+    assert run(tmp_path / "results", "--dataset", str(data)) == 2
+    assert "'war-and-peace/joint' needs" in capsys.readouterr().err
+
+
+def test_results_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "results").write_text("a file is in the way")
+    assert run(tmp_path / "results") == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_presets_and_flags_beside_them():
+    progressive = run_phase1a.parse(["--preset", "progressive", "--K", "4"]).run.optimizer
+    assert progressive == OptimizerConfig(K=4, **PRESETS["progressive"])
+    rates = [progressive.lr_at(step) for step in range(500)]
+    assert rates == pytest.approx([0.05] * 200 + [0.005] * 300)
+    mission = run_phase1a.parse([]).run
+    assert mission == RunConfig() and mission.stages == (2,)
+    assert (mission.optimizer.K, mission.optimizer.lr, mission.optimizer.num_steps) == (32, 1.0, 800)
+    assert run_phase1a.parse(["--all"]).run.stages == (1, 2, 3)
+    with pytest.raises(SystemExit):
+        run_phase1a.parse(["--preset", "fast"])
+
+
+def test_cosine_schedule_ends_at_zero():
+    config = OptimizerConfig(schedule="cosine", lr=0.2, num_steps=100)
+    assert config.lr_at(0) == 0.2 and config.lr_at(50) == pytest.approx(0.1) and config.lr_at(100) < 1e-9
+
+
+def test_every_setting_is_a_flag_with_help(capsys):
+    with pytest.raises(SystemExit):
+        run_phase1a.parse(["--help"])
+    text = capsys.readouterr().out
+    for name in ("K", "num-steps", "num-restarts", "lr", "stop-rule", "model", "dataset", "seed", "output-dir", "all"):
+        assert f"--{name}" in text
+
+
+def test_config_errors_are_input_errors():
+    with pytest.raises(InputError):
+        OptimizerConfig(K=-3)

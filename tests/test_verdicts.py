@@ -1,0 +1,111 @@
+"""Rates, gates, tiers and readings on records with known answers."""
+
+import pytest
+
+from dcm_helpers.verdicts import rate, reading, summarize_stage1, summarize_stage2, summarize_stage3, too_few_converged
+
+
+def entry(problem="p/joint", reconstructed=True, converged=True, ratio=0.1, context=1.0, steps=10):
+    view = {
+        "loss_text": 4 * ratio,
+        "baselines": {"random": {"loss_text": 4.0}, "full_context": {"loss_text": 4 * ratio / context}},
+    }
+    return {
+        "problem": problem,
+        "reconstructed": reconstructed,
+        "converged": converged,
+        "steps": steps,
+        "restarts_tried": 1,
+        "seconds": 1.0,
+        "stop_reason": "exact" if reconstructed else "stalled",
+        "loss": 8 * ratio,
+        "views": [view, view],
+    }
+
+
+def test_wilson_interval():
+    """Against the textbook value for 8 of 10."""
+    result = rate(8, 10)
+    assert (result["low"], result["high"]) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert rate(0, 0)["rate"] is None
+
+
+def test_stage1_gate_is_on_all_targets():
+    def records(good):
+        return [
+            entry(f"{index}/{kind}", reconstructed=index < good, converged=None)
+            for index in range(10)
+            for kind in ("question", "answer")
+        ]
+
+    assert summarize_stage1(records(7))["gate_passed"] and not summarize_stage1(records(6))["gate_passed"]
+    assert summarize_stage1(records(6))["targets"]["question"]["reconstructed"]["count"] == 6
+    assert summarize_stage1([]) is None
+
+
+@pytest.mark.parametrize(
+    ("converged", "ratio", "context", "tier"),
+    [
+        (10, 0.1, 1.1, "excellent"),
+        (10, 0.1, 1.4, "good"),
+        (9, 0.1, 1.1, "good"),  # "> 90 %" is not reached by 90 %
+        (10, 0.3, 1.1, "minimum viable"),
+        (5, 0.1, 1.1, "minimum viable"),
+        (10, 0.1, 2.1, None),
+        (4, 0.1, 1.1, None),
+    ],
+)
+def test_tier_needs_all_three_columns(converged, ratio, context, tier):
+    records = [entry(converged=index < converged, ratio=ratio, context=context) for index in range(10)]
+    summary = summarize_stage2(records)
+    assert summary["tier"] == tier
+    assert summary["random_ratio"] == pytest.approx(ratio)
+    assert summary["context_ratio"]["A"] == pytest.approx(context)
+
+
+def test_tier_without_contexts_and_with_a_broken_record():
+    record = entry()
+    for view in record["views"]:
+        view["baselines"]["full_context"] = None
+    broken = entry(reconstructed=False, converged=False)
+    broken.update(loss=None, views=[{**view, "loss_text": None} for view in broken["views"]])
+    summary = summarize_stage2([record] * 19 + [broken])
+    assert summary["tier"] == "excellent" and summary["context_ratio"] == {"Q": None, "A": None}
+    assert summarize_stage2([record])["context_ratio"] == {"Q": None, "A": None}
+
+
+@pytest.mark.parametrize(("count", "word"), [(2, "not supported"), (4, "weak"), (5, "supported")])
+def test_stage2_verdict(count, word):
+    summary = summarize_stage2([entry(converged=index < count) for index in range(10)])
+    assert summary["verdict"].startswith(word)
+
+
+def test_early_stop_waits_for_the_first_fifty_by_index():
+    first = [f"p{index}" for index in range(50)]
+    few = {problem: index < 9 for index, problem in enumerate(first)}
+    assert too_few_converged(first, few)
+    assert not too_few_converged(first, {**few, "p20": True})  # 10 of 50 is not under 20 %
+    del few["p49"]
+    assert not too_few_converged(first, {**few, "p77": False}), "easy ones finish first; wait for all fifty"
+    assert not too_few_converged(first[:40], {problem: False for problem in first})
+
+
+def test_stage3_denominator_and_bar():
+    def validated(outcome):
+        view = {"exact": True, "exact_match": True, "f1": 1.0, "clean_stop": True, "degeneration": ""}
+        return {"outcome": outcome, "views": [view, {**view, "degeneration": "no_stop", "clean_stop": False}]}
+
+    records = [validated(outcome) for outcome in ["pass"] * 8 + ["partial", "fail"]]
+    summary = summarize_stage3(records)
+    assert summary["pass"]["count"] == 8 and summary["pass"]["n"] == 10 and not summary["bar_passed"]
+    assert summary["A"]["degenerate"] == {"no_stop": 10} and summary["Q"]["clean_stop"]["count"] == 10
+    assert summarize_stage3(records[:9])["bar_passed"]
+
+
+def test_readings_of_a_failed_gate():
+    reasons = {"stalled": 10}
+    assert reading({"doubled_K": rate(5, 10), "views_alone": rate(20, 20), "stop_reasons": reasons}).startswith("K is")
+    assert "no structure" in reading({"doubled_K": rate(4, 10), "views_alone": rate(10, 20), "stop_reasons": reasons})
+    stalled = reading({"doubled_K": rate(4, 10), "views_alone": rate(9, 20), "stop_reasons": reasons})
+    assert "stalled" in stalled and "10 stalled" in stalled
+    assert "stalled" in reading({"doubled_K": rate(0, 10), "stop_reasons": reasons})
