@@ -115,7 +115,7 @@ def test_hub_that_does_not_answer_fails_within_seconds(monkeypatch):
     """Port 9 of this machine stands for a network without a hub."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match="the hub does not answer.*\n.*local file in SQuAD's own JSON"):
+    with pytest.raises(InputError, match=r"the hub does not answer.*\n.*local file in SQuAD's own JSON"):
         load("squad_v2")
 
 
