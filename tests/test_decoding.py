@@ -12,9 +12,8 @@ def test_batched_decoding_equals_generate_row_by_row(tiny):
     contents = token_rows(tiny, 80, torch.Generator().manual_seed(3)).view(10, 8, -1)
     contents[::3] = contents[::3, :1]  # one token over and over: such rows tend to go on and on
     texts = ["carbon", "Which is the longest river of all?", "4", "because it is hot", ""]
-    views = [
-        View.of(tiny, texts[i % 5], "QA"[i % 2] if i % 3 else None, "So: " if i % 4 == 0 else "") for i in range(10)
-    ]
+    given = ["", "So: ", "What is said before can be long, and then the other rows stand behind much padding. "]
+    views = [View.of(tiny, texts[i % 5], "QA"[i % 2] if i % 3 else None, given[i % 4 % 3]) for i in range(10)]
     decoded = greedy_decode(tiny, [Row.of(tiny, view, slot) for slot, view in enumerate(views)], contents, 8)
     ended = 0
     for view, content, ids in zip(views, contents, decoded, strict=True):

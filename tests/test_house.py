@@ -10,24 +10,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
-    "shapes",
-    "config",
-    "models",
-    "datasets",
-    "results",
-    "stm",
-    "losses",
-    "decoding",
-    "metrics",
-    "attempts",
-    "optimizer",
-    "baselines",
-    "records",
-    "verdicts",
-    "progress",
-    "stages",
-    "analyze_results",
-    "run_phase1a",
+    *("shapes", "config", "models", "datasets", "results", "stm", "losses", "decoding", "metrics", "attempts"),
+    *("optimizer", "baselines", "records", "verdicts", "progress", "stages", "analyze_results", "run_phase1a"),
 ]
 MODULES = sorted(path.stem for path in (ROOT / "dcm_helpers").glob("*.py") if path.stem != "__init__")
 

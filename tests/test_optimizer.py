@@ -92,10 +92,9 @@ def test_neighbors_do_not_matter(tiny64, pairs):
 def test_finished_problem_never_moves(tiny, problems, results):
     """The content handed out is the one of the moment it was finished, whatever ran after it."""
     config = replace(stop_rule="exact", batch_size=2)
-    seen = {}
-    for result in ContentOptimizer(tiny, config).iterate(problems[:5]):
-        seen[result.problem.id] = (result, result.content.clone())
-    for result, content in seen.values():
+    seen = [(result, result.content.clone()) for result in ContentOptimizer(tiny, config).iterate(problems[:5])]
+    assert sorted(result.problem.id for result, _ in seen) == sorted(problem.id for problem in problems[:5])
+    for result, content in seen:
         assert torch.equal(result.content, content)
         assert result.history[-1][0] == result.best_step == result.steps
 

@@ -113,7 +113,7 @@ def without_context(tmp_path, pairs):
 
 
 def test_a_failed_gate_stops_and_says_what_the_numbers_support(tmp_path, without_context, capsys):
-    """Two tiny steps reconstruct nothing: the gate stops the run, ten failures at most are probed, stage 2 never runs."""
+    """Two tiny steps reconstruct nothing: the gate ends the run, up to ten failures are probed, stage 2 is not run."""
     arguments = [*without_context, "--all", "--num-examples", "3", "--num-steps", "2", "--num-restarts", "1"]
     arguments += ["--lr", "1e-6"]
     assert run(tmp_path, *arguments) == 0
