@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dcm_helpers.config import DataConfig, InputError, require
-from dcm_helpers.models import PROJECT, network_is_up
+from dcm_helpers.models import PROJECT, require_hub
 
 SHIPPED = PROJECT / "data" / "pairs.jsonl"
 SQUAD_HUB_ID = "rajpurkar/squad_v2"
@@ -190,14 +190,14 @@ def read_squad_hub() -> Iterator[Pair | None]:
     # imported here: it costs a second that no other data set needs
     from datasets import load_dataset
 
-    with network_is_up(SQUAD_HUB_ID, "give a local file in SQuAD's own JSON as the dataset"):
-        try:
-            rows = load_dataset(SQUAD_HUB_ID, split="validation")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{SQUAD_HUB_ID} cannot be loaded: {str(error).splitlines()[0]}\n"
-                "Go online once to fill the cache, or give a local file in SQuAD's own JSON as the dataset."
-            ) from error
+    require_hub(SQUAD_HUB_ID, "give a local file in SQuAD's own JSON as the dataset")
+    try:
+        rows = load_dataset(SQUAD_HUB_ID, split="validation")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{SQUAD_HUB_ID} cannot be loaded: {str(error).splitlines()[0]}\n"
+            "Go online once to fill the cache, or give a local file in SQuAD's own JSON as the dataset."
+        ) from error
     return (
         squad_pair(row["id"], row["question"], row["answers"]["text"], row["context"], row["title"]) for row in rows
     )

@@ -66,15 +66,15 @@ class Scores:
 def target_logits(generator: Generator, layout: Layout, contents: Contents | None) -> Logits:
     """Logits aligned to the targets: entry [n, t] scores target token t of row n.
 
-    The position before a token predicts it, so the prefix's last position (P - 1) predicts target token 0. Logits are
-    computed at target positions alone, by the Generator's own head with whatever capping and scaling it applies.
+    The position before a token predicts it, so the prefix's last position (P - 1) predicts target token 0. The last
+    target token is never read, so the targets are predicted at exactly the last T positions of a row; logits are
+    computed there alone, by the Generator's own head with whatever capping and scaling it applies.
     """
-    T = layout.target_ids.shape[1]
     output = generator.model(
         inputs_embeds=layout.embeddings(contents),
         attention_mask=layout.attention_mask,
         position_ids=layout.position_ids,
-        logits_to_keep=torch.arange(layout.prefix - 1, layout.prefix - 1 + T, device=generator.device),
+        logits_to_keep=layout.target_ids.shape[1],
         use_cache=False,
     )
     return output.logits.to(generator.device)

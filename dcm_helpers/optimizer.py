@@ -75,7 +75,7 @@ class ContentOptimizer:
         require_fits(self.generator, problems, self.config.K)
         waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
         ended: list[Attempt] = []
-        records = {problem.id: _Record() for problem in problems}
+        records: dict[str, _Record] = {}
         batch = _Batch(self.generator, self.config)
         progress = Progress(len(problems))
         while waiting or batch.attempts or ended:
@@ -109,9 +109,8 @@ class ContentOptimizer:
         failures = [attempt for attempt in ended if not attempt.succeeded]
         for attempt, decoded in zip(successes, self._decode(successes), strict=True):
             if decoded == [view.target_ids for view in attempt.problem.views]:
-                record = records[attempt.problem.id]
-                record.add(attempt)
-                yield record.result(attempt, decoded)
+                records.setdefault(attempt.problem.id, _Record()).add(attempt)
+                yield records.pop(attempt.problem.id).result(attempt, decoded)
                 continue
             attempt.contradicted()
             if attempt.reason is None:
@@ -120,14 +119,14 @@ class ContentOptimizer:
                 failures.append(attempt)
         exhausted: list[Attempt] = []
         for attempt in failures:
-            record = records[attempt.problem.id]
+            record = records.setdefault(attempt.problem.id, _Record())
             record.add(attempt)
             if attempt.restart + 1 < self.config.num_restarts:
                 waiting.append(Attempt(attempt.problem, attempt.restart + 1, self.config))
             else:
                 exhausted.append(record.best)
         for attempt, decoded in zip(exhausted, self._decode(exhausted), strict=True):
-            yield records[attempt.problem.id].result(attempt, decoded)
+            yield records.pop(attempt.problem.id).result(attempt, decoded)
 
     def _decode(self, attempts: Sequence[Attempt]) -> list[list[tuple[int, ...]]]:
         """What the decoder writes from each attempt's best content, per view."""
@@ -139,16 +138,18 @@ class ContentOptimizer:
 
 
 class _Record:
-    """What is known of one problem over all its restarts."""
+    """What is known of one unfinished problem over all its restarts."""
 
     def __init__(self):
         self.attempts: list[Attempt] = []
 
     def add(self, attempt: Attempt) -> None:
-        """Take in an attempt that has ended for good; of all but the best, only figures are kept."""
+        """Take in an attempt that has ended for good; of all but the latest and the best, only figures are kept."""
+        attempt.state = {"best": attempt.state["best"]}
         self.attempts.append(attempt)
-        for other in self.attempts:
-            if other is not self.best and other is not attempt:
+        best = self.best
+        for other in self.attempts[:-1]:
+            if other is not best:
                 other.state.clear()
                 other.history.clear()
 

@@ -18,7 +18,7 @@ import torch
 
 from dcm_helpers.attempts import Result
 from dcm_helpers.baselines import view_baselines
-from dcm_helpers.config import OptimizerConfig, RunConfig
+from dcm_helpers.config import OptimizerConfig, RunConfig, require
 from dcm_helpers.datasets import Dataset, Pair, load_pairs
 from dcm_helpers.decoding import decode_problems
 from dcm_helpers.models import Generator, load_generator
@@ -26,7 +26,7 @@ from dcm_helpers.optimizer import ContentOptimizer
 from dcm_helpers.progress import ProgressLine
 from dcm_helpers.records import result_record, validation_record, with_baselines
 from dcm_helpers.results import MANIFEST, SUMMARY, RunFolder
-from dcm_helpers.stm import Problem, View, require_fits
+from dcm_helpers.stm import Problem, View, positions, require_fits
 from dcm_helpers.verdicts import (
     STAGE2_EARLY_PAIRS,
     STAGE2_WEAK,
@@ -165,15 +165,11 @@ class Phase1a:
 
     def stage3(self) -> bool:
         """Decode converged pairs greedily from their stored contents. Returns True: it gates nothing."""
-        problems = {
-            problem.id: (problem, pair)
-            for problem, pair in zip(
-                joint_problems(self.generator, self.dataset.pairs, self.config.mode_tokens),
-                self.dataset.pairs,
-                strict=True,
-            )
-        }
-        records = {record["problem"]: record for record in self.folder.records(2) if record["converged"]}
+        joint = joint_problems(self.generator, self.dataset.pairs, self.config.mode_tokens)
+        problems = {problem.id: (problem, pair) for problem, pair in zip(joint, self.dataset.pairs, strict=True)}
+        stage2 = self.folder.records(2)
+        require(bool(stage2), "stage 3 decodes what stage 2 stored, and this run has nothing of it; use --stage 2,3")
+        records = {record["problem"]: record for record in stage2 if record["converged"]}
         chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
         done = {record["problem"] for record in self.folder.records(3)}
         todo = [problem for problem in chosen if problem not in done]
@@ -211,7 +207,8 @@ class Phase1a:
     def diagnose(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> None:
         """After a failed gate: try remedies on at most ten failures and keep what they say.
 
-        Twice the slots tests whether K is too small; each view alone tests whether the pair shares structure.
+        Twice the slots tests whether K is too small; each view alone tests whether the pair shares structure. A remedy
+        helps where it reconstructs, in one restart each; twice the slots is tried where that fits the window.
         """
         known = self.folder.diagnosis()
         if str(stage) in known:
@@ -222,9 +219,12 @@ class Phase1a:
         failed = [by_id[record["problem"]] for record in failures]
         once = dataclasses.replace(config, num_restarts=1)
         twice_K = dataclasses.replace(once, K=2 * config.K)
+        doubled = [
+            problem for problem in failed if positions(self.generator, problem, twice_K.K) <= self.generator.window
+        ]
         diagnosis = {
             "stop_reasons": dict(Counter(record["stop_reason"] for record in failures)),
-            "doubled_K": self.reconstructed_share(f"Diagnosis, K={twice_K.K}", failed, twice_K),
+            "doubled_K": self.reconstructed_share(f"Diagnosis, K={twice_K.K}", doubled, twice_K),
         }
         if stage == 2:
             alone = [

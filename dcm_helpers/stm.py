@@ -161,20 +161,23 @@ def view_rows(generator: Generator, problems: Sequence[Problem]) -> list[Row]:
     return [Row.of(generator, view, slot) for slot, problem in enumerate(problems) for view in problem.views]
 
 
+def positions(generator: Generator, problem: Problem, K: int) -> int:
+    """Length of a problem's longest row."""
+    return max(Row.of(generator, view, slot=0).length(K) for view in problem.views)
+
+
 def require_fits(generator: Generator, problems: Sequence[Problem], K: int) -> None:
     """Check before any work is done that every row fits the Generator's context window.
 
     Raises:   InputError naming the first problem that does not fit and by how much
     """
     for problem in problems:
-        for view in problem.views:
-            row = Row.of(generator, view, slot=0)
-            require(
-                row.length(K) <= generator.window,
-                f"problem {problem.id!r} needs {row.length(K)} positions ({K} content slots, target of "
-                f"{len(view.target_ids)} tokens) and {generator.name} has a window of {generator.window}; use a "
-                "smaller K, a shorter target, or a Generator with a longer window",
-            )
+        needed = positions(generator, problem, K)
+        require(
+            needed <= generator.window,
+            f"problem {problem.id!r} needs {needed} positions, {K} of them content slots, and {generator.name} has a "
+            f"window of {generator.window}; use a smaller K, shorter targets, or a Generator with a longer window",
+        )
 
 
 def seeded(*parts: object) -> torch.Generator:
@@ -215,12 +218,12 @@ def initial_content(
         return token_rows(generator, K, random)
     noise = torch.randn(K, generator.width, generator=random, dtype=torch.float64)
     mean, std = embedding_moments(generator)
-    return (mean + std * noise).to(generator.device, content_dtype(generator))
+    return (mean + std * noise).to(content_dtype(generator)).to(generator.device)
 
 
 def embedding_moments(generator: Generator) -> tuple[float, float]:
     """Mean and standard deviation of the coordinates of token embeddings, estimated on 4096 tokens."""
-    rows = token_rows(generator, 4096, seeded("embedding moments")).double()
+    rows = token_rows(generator, 4096, seeded("embedding moments")).cpu().double()
     return rows.mean().item(), rows.std().item()
 
 

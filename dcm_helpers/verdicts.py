@@ -166,7 +166,7 @@ def reading(diagnosis: dict) -> str:
               with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
     """
     doubled, alone = diagnosis["doubled_K"], diagnosis.get("views_alone")
-    if doubled["rate"] >= HELPED:
+    if doubled["n"] and doubled["rate"] >= HELPED:
         return f"K is too small: with twice the slots {doubled['count']} of {doubled['n']} failures are reconstructed"
     if alone is not None and alone["rate"] >= HELPED:
         return (

@@ -179,6 +179,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
         (["--device", "tpu9"], "device 'tpu9' cannot be used here"),
         (["--dataset", "missing.jsonl"], "neither a known name nor a file"),
         (["--num-examples", "0"], "num_examples is 0"),
+        (["--num-validate", "0"], "num_validate is 0"),
         (["--run-name", "../elsewhere"], "expected a plain folder name"),
         (["--eos-threshold", "1.5"], "eos_threshold is 1.5"),
     ],
@@ -191,6 +192,11 @@ def test_bad_input_gets_an_error_and_leaves_nothing_behind(tmp_path, capsys, arg
     errors = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert status == 2 and message in errors and "rror" in errors and "Traceback" not in errors
     assert not any(tmp_path.iterdir())
+
+
+def test_stage3_alone_says_what_it_needs(tmp_path, capsys):
+    assert run(tmp_path, "--stage", "3") == 2
+    assert "stage 3 decodes what stage 2 stored" in capsys.readouterr().err
 
 
 def test_answer_longer_than_the_window(tmp_path, capsys):

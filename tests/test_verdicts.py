@@ -109,3 +109,4 @@ def test_readings_of_a_failed_gate():
     stalled = reading({"doubled_K": rate(4, 10), "views_alone": rate(9, 20), "stop_reasons": reasons})
     assert "stalled" in stalled and "10 stalled" in stalled
     assert "stalled" in reading({"doubled_K": rate(0, 10), "stop_reasons": reasons})
+    assert "stalled" in reading({"doubled_K": rate(0, 0), "stop_reasons": reasons}), "nothing fitted at twice the slots"
