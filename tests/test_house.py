@@ -1,6 +1,7 @@
 """The house rules that a machine can hold: layering, lengths, environment, and the README's commands."""
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_only_one_place_shifts_and_no_labels_are_passed():
         assert "labels=" not in source, "Hugging Face models shift labels once more"
         if module not in ("losses", "decoding"):
             assert ".logits" not in source, "logits are read in losses (aligned) and decoding (next token) only"
+
+
+def test_notebooks_are_committed_clean():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        assert re.fullmatch(r"\d\d_[a-z_]+\.ipynb", path.name)
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code), "strip the outputs"
+        assert sum("parameters" in cell["metadata"].get("tags", []) for cell in code) == 1
+        assert any("assert " in "".join(cell["source"]) for cell in code)
 
 
 def test_conda_environment_is_the_projects_own():
