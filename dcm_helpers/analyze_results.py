@@ -11,16 +11,15 @@ import tyro
 
 from dcm_helpers.config import InputError, require
 from dcm_helpers.results import MANIFEST, RunFolder
+from dcm_helpers.stages import summarize
 from dcm_helpers.verdicts import (
     STAGE1_GATE,
     STAGE3_BAR,
     TIERS,
-    summarize_stage1,
-    summarize_stage2,
-    summarize_stage3,
 )
 
 LABEL = 34
+GATE = {True: "passed", False: "NOT passed", None: "open until all have ended"}
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,15 @@ def report(folder: RunFolder) -> str:
         ),
         line("Wall time so far", f"{seconds / 60:.1f} min in {len(manifest['sessions'])} session(s)"),
     ]
-    sections = (stage1_lines, stage2_lines, stage3_lines)
-    summaries = (summarize_stage1, summarize_stage2, summarize_stage3)
-    for stage, (summarize, section) in enumerate(zip(summaries, sections, strict=True), start=1):
-        summary = summarize(folder.records(stage))
-        if summary is not None:
-            lines += ["", *section(summary)]
+    summary = summarize(folder)
+    for name, section in (("stage1", stage1_lines), ("stage2", stage2_lines), ("stage3", stage3_lines)):
+        if summary[name] is not None:
+            lines += ["", *section(summary[name])]
     for stage, diagnosis in folder.diagnosis().items():
-        lines += ["", f"Stage {stage} fell short. What its failures support:", f"  {diagnosis['reading']}"]
+        if diagnosis["records"] == len(folder.records(int(stage))):
+            lines += ["", f"Stage {stage} fell short. What its failures support:", f"  {diagnosis['reading']}"]
+    if folder.halted_after is not None:
+        lines += ["", f"The run ended after stage {folder.halted_after}, whose gate failed; --ignore-gates goes on."]
     lines += ["", "Rates are given with 95 % Wilson intervals; losses are in nats per token."]
     return "\n".join(lines)
 
@@ -90,9 +90,12 @@ def report(folder: RunFolder) -> str:
 def optimization_lines(summary: dict) -> list[str]:
     """Reconstruction, steps and endings of a stage."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary["stop_reasons"].items())
+    ended = summary["reconstructed"]["n"]
+    incomplete = line("INCOMPLETE", f"{ended} of {summary['expected']} problems have ended; easy ones end first")
     return [
+        *([] if summary["complete"] else [incomplete]),
         line("reconstructed", percent(summary["reconstructed"])),
-        line("steps of the reconstructed", steps(summary["steps"])),
+        line("steps of the successful restart", steps(summary["steps"])),
         line("ended as", f"{reasons}; {summary['restarts_used']} further restarts"),
     ]
 
@@ -106,7 +109,7 @@ def stage1_lines(summary: dict) -> list[str]:
             for kind, of_kind in summary["targets"].items()
         ),
         *optimization_lines(summary),
-        line(f"gate: {STAGE1_GATE:.0%} reconstructed", "passed" if summary["gate_passed"] else "NOT passed"),
+        line(f"gate: {STAGE1_GATE:.0%} reconstructed", GATE[summary["gate_passed"]]),
     ]
 
 
@@ -159,7 +162,8 @@ def comparison(folders: Sequence[RunFolder]) -> pd.DataFrame:
     for folder in folders:
         manifest = folder.manifest
         optimizer = manifest["identity"]["optimizer"]
-        stage2, stage3 = summarize_stage2(folder.records(2)), summarize_stage3(folder.records(3))
+        summary = summarize(folder)
+        stage2, stage3 = summary["stage2"], summary["stage3"]
         rows.append(
             {
                 "run": folder.path.name,

@@ -84,7 +84,7 @@ class Attempt:
     step: int = 0
     """Updates made so far."""
     seconds: float = 0.0
-    """Its share of the wall time."""
+    """Its share of the time spent in forward and backward passes."""
     must_be_confident: bool = False
     """Set when the decoder contradicted an exact content: only a confident one will do."""
     best: Best | None = None
@@ -155,14 +155,14 @@ class Attempt:
 
     def contradicted(self) -> None:
         """The decoder did not confirm the best content: go on until confident, or give up if it already was."""
+        # it no longer counts as meeting the rule, and any other exact content with a lower loss is preferred
+        self.best = Best(self.best.views, self.best.step)
         if self.must_be_confident or all(view.min_p >= CONFIDENCE for view in self.best.views):
             self.reason = StopReason.UNCONFIRMED
             return
         self.reason = None
         self.must_be_confident = True
-        # what was best no longer counts as meeting the rule, and will be measured again
-        self.best = Best(self.best.views, self.best.step)
-        self.history.pop()
+        self.history.pop()  # it will be measured again
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class Result:
     steps_total: int
     """Updates made in all restarts together."""
     seconds: float
-    """This problem's share of the wall time, over all restarts."""
+    """This problem's share of the time spent in forward and backward passes, over all restarts."""
     history: tuple[tuple[int, tuple[float, ...]], ...]
     """Thinned loss curve of that restart: (step, loss of each view)."""
 

@@ -7,7 +7,11 @@ below each field is that flag's help text.
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Root of the project: a clone, since data and notebooks are not part of the installed package."""
 
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
@@ -154,8 +158,10 @@ class RunConfig:
             bool(self.stages) and set(self.stages) <= {1, 2, 3},
             f"stage is {self.stage!r}; expected some of 1, 2, 3 separated by commas, for instance 1,2,3",
         )
-        for mode in self.mode_tokens:
-            require(mode.strip() != "", f"mode_tokens is {self.mode_tokens}; expected two words, for instance Q A")
+        require(
+            all(mode.strip() for mode in self.mode_tokens) and len(set(self.mode_tokens)) == 2,
+            f"mode_tokens is {self.mode_tokens}; expected two different words, for instance Q A",
+        )
         require(
             self.num_validate is None or self.num_validate >= 1,
             f"num_validate is {self.num_validate}; expected at least 1",

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dcm_helpers.config import DataConfig, InputError, require
-from dcm_helpers.models import PROJECT, require_hub
+from dcm_helpers.config import PROJECT, DataConfig, InputError, require
+from dcm_helpers.models import require_hub
 
 SHIPPED = PROJECT / "data" / "pairs.jsonl"
 SQUAD_HUB_ID = "rajpurkar/squad_v2"

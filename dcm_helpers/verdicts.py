@@ -48,9 +48,11 @@ def count(records: Iterable[dict], field: str) -> dict:
     return rate(sum(values), len(values))
 
 
-def optimization(records: Sequence[dict]) -> dict:
+def optimization(records: Sequence[dict], expected: int) -> dict:
     """What every optimizing stage reports: reconstruction, steps, time, how problems ended."""
     return {
+        "expected": expected,
+        "complete": len(records) == expected,
         "reconstructed": count(records, "reconstructed"),
         "steps": spread([record["steps"] for record in records if record["reconstructed"]]),
         "restarts_used": sum(record["restarts_tried"] - 1 for record in records),
@@ -59,24 +61,33 @@ def optimization(records: Sequence[dict]) -> dict:
     }
 
 
-def summarize_stage1(records: Sequence[dict]) -> dict | None:
-    """Stage 1: single targets, questions and answers apart; the gate is on reconstruction over all."""
+def summarize_stage1(records: Sequence[dict], expected: int) -> dict | None:
+    """Stage 1: single targets, questions and answers apart; the gate is on reconstruction over all.
+
+    Args:     expected  how many records the stage has once it is complete
+    Returns:  the summary, or None without records; ``gate_passed`` is None while the stage is incomplete, since easy
+              problems end first
+    """
     if not records:
         return None
-    summary = optimization(records)
+    summary = optimization(records, expected)
     summary["targets"] = {
-        kind: optimization([record for record in records if record["problem"].endswith(f"/{kind}")])
+        kind: optimization([record for record in records if record["problem"].endswith(f"/{kind}")], expected // 2)
         for kind in ("question", "answer")
     }
-    summary["gate_passed"] = summary["reconstructed"]["rate"] >= STAGE1_GATE
+    summary["gate_passed"] = summary["reconstructed"]["rate"] >= STAGE1_GATE if summary["complete"] else None
     return summary
 
 
-def summarize_stage2(records: Sequence[dict]) -> dict | None:
-    """Stage 2: joint pairs; verdict and tier are on convergence."""
+def summarize_stage2(records: Sequence[dict], expected: int) -> dict | None:
+    """Stage 2: joint pairs; verdict and tier are on convergence.
+
+    Args:     expected  how many records the stage has once it is complete
+    Returns:  the summary, or None without records; an incomplete stage has no tier, since easy problems end first
+    """
     if not records:
         return None
-    summary = optimization(records)
+    summary = optimization(records, expected)
     summary["converged"] = count(records, "converged")
     views = [view for record in records for view in record["views"] if view["loss_text"] is not None]
     ratios = [view["loss_text"] / view["baselines"]["random"]["loss_text"] for view in views]
@@ -85,8 +96,8 @@ def summarize_stage2(records: Sequence[dict]) -> dict | None:
         name: context_ratio([record["views"][index] for record in records]) for index, name in enumerate("QA")
     }
     summary["loss"] = spread([record["loss"] for record in records if record["loss"] is not None])
-    summary["tier"] = tier(summary)
-    summary["verdict"] = stage2_verdict(summary["converged"]["rate"])
+    summary["tier"] = tier(summary) if summary["complete"] else None
+    summary["verdict"] = stage2_verdict(summary["converged"]["rate"]) if summary["complete"] else "none: incomplete"
     return summary
 
 
@@ -162,20 +173,17 @@ def summarize_stage3(records: Sequence[dict]) -> dict | None:
 def reading(diagnosis: dict) -> str:
     """Which of the mission's readings a failed gate's numbers support.
 
-    Args:     diagnosis  ``doubled_K`` and, after stage 2, ``views_alone``: rates at which failures were reconstructed
-              with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
+    Args:     diagnosis  ``doubled_K`` and, after stage 2, ``views_alone``: the rates at which failures passed the
+              stage's bar with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
     """
     doubled, alone = diagnosis["doubled_K"], diagnosis.get("views_alone")
+    tried = {"twice the slots": doubled, "each view alone": alone}
+    figures = ", ".join(f"{name} {rate['count']} of {rate['n']}" for name, rate in tried.items() if rate and rate["n"])
     if doubled["n"] and doubled["rate"] >= HELPED:
-        return f"K is too small: with twice the slots {doubled['count']} of {doubled['n']} failures are reconstructed"
-    if alone is not None and alone["rate"] >= HELPED:
-        return (
-            "question and answer share no structure that the Generator can use: "
-            f"{alone['count']} of {alone['n']} failures are reconstructed view by view, but "
-            f"only {doubled['count']} of {doubled['n']} together, even with twice the slots"
-        )
+        finding = "K is too small"
+    elif alone and alone["n"] and alone["rate"] >= HELPED:
+        finding = "question and answer share no structure that the Generator can use"
+    else:
+        finding = "the optimizer stalled; try another lr or schedule, more steps, or another initialization"
     reasons = ", ".join(f"{number} {reason}" for reason, number in diagnosis["stop_reasons"].items())
-    return (
-        f"the optimizer stalled: neither twice the slots ({doubled['count']} of {doubled['n']}) nor single views help; "
-        f"failures ended as {reasons}. Try another lr or schedule, more steps, or 'gaussian' initialization"
-    )
+    return f"{finding} (failures that pass with {figures or 'no remedy: none fits'}; they had ended as {reasons})"

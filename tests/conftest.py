@@ -11,7 +11,7 @@ import pytest
 from dcm_helpers.config import DataConfig, GeneratorConfig
 from dcm_helpers.datasets import load_pairs
 from dcm_helpers.models import load_generator
-from dcm_helpers.stages import joint_problems
+from dcm_helpers.problems import joint_problems
 
 SQUAD_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "squad_v2_sample.json"
 

@@ -7,7 +7,7 @@ import torch
 from judges import plain_nll
 
 from dcm_helpers.baselines import DRAWS, converged_by, view_baselines
-from dcm_helpers.stages import joint_problems
+from dcm_helpers.problems import joint_problems
 from dcm_helpers.stm import seeded, token_rows
 
 

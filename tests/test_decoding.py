@@ -1,10 +1,16 @@
 """Our greedy decoder writes what the Hugging Face implementation writes."""
 
+import dataclasses
+
+import pytest
 import torch
 from judges import generate, prefix_embeddings
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from dcm_helpers.decoding import EXTRA_TOKENS, greedy_decode
-from dcm_helpers.stm import Row, View, token_rows
+from dcm_helpers.config import InputError
+from dcm_helpers.decoding import greedy_decode
+from dcm_helpers.models import NAMED, freeze
+from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, require_fits, token_rows
 
 
 def test_batched_decoding_equals_generate_row_by_row(tiny):
@@ -22,6 +28,22 @@ def test_batched_decoding_equals_generate_row_by_row(tiny):
         assert len(ids) <= limit
         ended += ids[-1] == tiny.eos_id
     assert 0 < ended < 10, "the case should hold rows that end and rows that are cut"
+
+
+def test_decoding_stays_inside_the_window():
+    """Learned positions end with the window: a row past its own limit must not drag its neighbors' batch out of it."""
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=512, n_embd=32, n_layer=1, n_head=2, n_positions=48, eos_token_id=511)
+    tokenizer = AutoTokenizer.from_pretrained(NAMED["tiny"])
+    generator = dataclasses.replace(freeze("gpt2", GPT2LMHeadModel(config), tokenizer), eos_id=511)
+    long_prefix = Row((5,) * 36, None, (), (1, 2, 3, 511))
+    long_target = Row((5,) * 3, None, (), (*range(1, 37), 511))
+    decoded = greedy_decode(generator, [long_prefix, long_target], None, K=0)
+    assert decoded[0] == greedy_decode(generator, [long_prefix], None, K=0)[0]
+    problem = Problem("p", (View(None, "", long_prefix.target_ids),))
+    with pytest.raises(InputError, match="window of 48"):
+        require_fits(generator, [problem], K=37)
+    require_fits(generator, [problem], K=36)
 
 
 def test_decoding_continues_text(tiny):

@@ -11,8 +11,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
-    *("shapes", "config", "models", "datasets", "results", "stm", "losses", "decoding", "metrics", "attempts"),
-    *("optimizer", "baselines", "records", "verdicts", "progress", "stages", "analyze_results", "run_phase1a"),
+    *("shapes", "config", "embedded", "models", "datasets", "results", "stm", "problems", "losses", "decoding"),
+    *("metrics", "attempts", "optimizer", "baselines", "records", "verdicts", "progress", "stages"),
+    *("analyze_results", "run_phase1a"),
 ]
 MODULES = sorted(path.stem for path in (ROOT / "dcm_helpers").glob("*.py") if path.stem != "__init__")
 

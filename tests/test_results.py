@@ -75,6 +75,29 @@ def test_other_settings_are_kept_out(folder):
         reopened(folder, optimizer={"lr": 0.1})
 
 
+def test_a_refused_opening_leaves_the_folder_free(folder):
+    with pytest.raises(InputError, match="other settings"):
+        reopened(folder, K=9)
+    reopened(folder).close()
+
+
+def test_a_line_that_does_not_fit_is_taken_back(folder, monkeypatch):
+    """The disk fills up while a record is appended: the next one must not be glued onto half a line."""
+    folder.append(2, record("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(results_module.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space left"):
+            folder.append(2, record("b"))
+    folder.append(2, record("c"))
+    assert [entry["problem"] for entry in folder.records(2)] == ["a", "c"]
+
+
+def test_a_problem_done_again_has_one_record(folder):
+    for loss in (0.5, 0.25):
+        folder.append(2, record("a", loss=loss))
+    assert [entry["loss"] for entry in folder.records(2)] == [0.25]
+
+
 def test_no_resume_refuses_an_existing_folder(folder):
     folder.close()
     with pytest.raises(InputError, match="--run-name"):

