@@ -1,4 +1,4 @@
-"""Train the tiny Generator that ships in this folder: python data/tiny/train.py (about eleven minutes on two CPU cores).
+"""Train the tiny Generator that ships in this folder: python data/tiny/train.py (eleven minutes on two CPU cores).
 
 A Generator for tests must have learned to use what stands before a text. So most rows hold something twice, a pair or a
 string of random tokens, and the second copy can only be predicted by looking back at the first.
