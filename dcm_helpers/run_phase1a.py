@@ -73,8 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stop_on_interrupt(run)
             summary = run.run()
             print(report(run.folder))
-    except (InputError, OSError) as error:
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"error: {error}\nWhat was finished is stored. Check permissions and free space, or use another --output-dir.",
+            file=sys.stderr,
+        )
         return 2
     except torch.OutOfMemoryError as error:
         print(f"error: the device's memory is full ({error}); lower --batch-size, or {MEMORY_ADVICE}", file=sys.stderr)
