@@ -18,6 +18,7 @@ from dcm_helpers.stages import Phase1a, prepare
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
+STORAGE_ADVICE = "What was finished is stored. Check permissions and free space, or choose another --output-dir."
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(
-            f"error: {error}\nWhat was finished is stored. Check permissions and free space, or use another --output-dir.",
-            file=sys.stderr,
-        )
+        print(f"error: {error}\n{STORAGE_ADVICE}", file=sys.stderr)
         return 2
     except torch.OutOfMemoryError as error:
         print(f"error: the device's memory is full ({error}); lower --batch-size, or {MEMORY_ADVICE}", file=sys.stderr)
