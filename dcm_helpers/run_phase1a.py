@@ -1,9 +1,10 @@
 """Run Phase 1a from a terminal: ``python -m dcm_helpers.run_phase1a --help``."""
 
 import argparse
+import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -52,15 +53,20 @@ def parse(arguments: Sequence[str] | None) -> Command:
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
 
 
-def stop_on_interrupt(run: Phase1a) -> None:
-    """Make Ctrl-C end the run after the current step; a second one ends it at once."""
+@contextlib.contextmanager
+def stopping_on_interrupt(run: Phase1a) -> Iterator[None]:
+    """Let Ctrl-C end the run after the current step; a second one ends it at once."""
 
     def handler(*_) -> None:
         print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr)
         run.stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, handler)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with prepare(command.run, command.resume) as run:
             print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
             print(f"Results go to {run.folder.path}", file=sys.stderr)
-            stop_on_interrupt(run)
-            summary = run.run()
+            with stopping_on_interrupt(run):
+                summary = run.run()
             print(report(run.folder))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
