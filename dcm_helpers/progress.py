@@ -25,6 +25,7 @@ class ProgressLine(tqdm):
             mininterval=interval,
             maxinterval=interval,
             miniters=0,
+            smoothing=0,  # results come in bursts; the average pace predicts best
             dynamic_ncols=True,
         )
 

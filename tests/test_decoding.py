@@ -42,8 +42,8 @@ def test_decoding_stays_inside_the_window():
     assert decoded[0] == greedy_decode(generator, [long_prefix], None, K=0)[0]
     problem = Problem("p", (View(None, "", long_prefix.target_ids),))
     with pytest.raises(InputError, match="window of 48"):
-        require_fits(generator, [problem], K=37)
-    require_fits(generator, [problem], K=36)
+        require_fits(generator, [problem], K=38)
+    require_fits(generator, [problem], K=37)
 
 
 def test_decoding_continues_text(tiny):

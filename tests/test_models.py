@@ -52,7 +52,7 @@ def test_bos_stands_where_the_tokenizer_puts_it(tiny):
 
 def test_reasoning_template_is_closed(tiny, monkeypatch):
     """A template that opens a thought would make every baseline begin inside it."""
-    monkeypatch.setattr(tiny.tokenizer, "chat_template", "{{ messages[0].content }}|<think>\n")
+    monkeypatch.setattr(tiny.tokenizer, "chat_template", "{{ messages[0].content + '|<think>\\n' }}")
     assert tiny.text(tiny.prompt_ids("Hi", "Answer")) == "Hi|<think>\n\n</think>\n\n"
 
 
