@@ -22,6 +22,14 @@ def replace(**changes):
     return dataclasses.replace(FAST, **changes)
 
 
+def assert_generate_agrees(generator, reconstructed):
+    """Hugging Face's ``generate`` writes every view of these results exactly."""
+    for result in reconstructed:
+        for view in result.problem.views:
+            prefix = prefix_embeddings(generator, view, result.content)
+            assert generate(generator, prefix, len(view.target_ids) + 8) == view.target_ids
+
+
 @pytest.fixture(scope="module")
 def results(tiny, problems):
     """Twelve joint problems, solved once under the rule `exact`."""
@@ -34,10 +42,7 @@ def results(tiny, problems):
 def test_reconstructs_most_pairs_and_generate_agrees(tiny, results):
     reconstructed = [result for result in results if result.reconstructed]
     assert len(reconstructed) >= 10
-    for result in reconstructed:
-        for view in result.problem.views:
-            prefix = prefix_embeddings(tiny, view, result.content)
-            assert generate(tiny, prefix, len(view.target_ids) + 8) == view.target_ids
+    assert_generate_agrees(tiny, reconstructed)
 
 
 def test_a_bfloat16_generator_keeps_contents_in_float32(problems):
@@ -49,10 +54,7 @@ def test_a_bfloat16_generator_keeps_contents_in_float32(problems):
     assert all(result.content.dtype is torch.float32 for result in results)
     reconstructed = [result for result in results if result.reconstructed]
     assert len(reconstructed) >= 3
-    for result in reconstructed:
-        for view in result.problem.views:
-            prefix = prefix_embeddings(rounded, view, result.content)
-            assert generate(rounded, prefix, len(view.target_ids) + 8) == view.target_ids
+    assert_generate_agrees(rounded, reconstructed)
 
 
 def test_results_come_in_the_order_of_the_problems(problems, results):
