@@ -231,8 +231,8 @@ class _Batch:
         """Measure every content in every view, with gradients; each attempt decides whether it has ended."""
         if not self.attempts:
             return
-        rows = view_rows(self.generator, [attempt.problem for attempt in self.attempts])
         if not self._layouts:
+            rows = view_rows(self.generator, [attempt.problem for attempt in self.attempts])
             groups = groups_by_length(rows, self.config.K, self.positions_per_step)
             self._layouts = [
                 (group, lay_out(self.generator, [rows[index] for index in group], self.config.K)) for group in groups
@@ -249,7 +249,7 @@ class _Batch:
         columns = torch.cat(measured, dim=1).T.tolist()
         measurements = [Measurement(*numbers, exact=bool(exact)) for *numbers, exact in columns]
         by_row = dict(zip([index for group, _ in self._layouts for index in group], measurements, strict=True))
-        in_order = iter(by_row[index] for index in range(len(rows)))
+        in_order = iter(by_row[index] for index in sorted(by_row))
         improved = []
         for slot, attempt in enumerate(self.attempts):
             if attempt.measure(tuple(next(in_order) for _ in attempt.problem.views)):
