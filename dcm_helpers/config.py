@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
 Initialization = Literal["tokens", "gaussian"]
+Weighting = Literal["token", "view"]
 
 PLATEAU_STEPS = 50
 """Stop rule `minimize` ends once the best loss has not improved by IMPROVEMENT in this many steps."""
@@ -48,8 +49,11 @@ class GeneratorConfig:
     """Device: 'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' to spread one
     Generator over all GPUs."""
     dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the Generator: 'auto' is bfloat16 on a CUDA GPU and float32 elsewhere. Contents are always
-    optimized in float32 or better."""
+    """Precision of the Generator: 'auto' is bfloat16 on devices that multiply it natively (CUDA GPUs, CPUs with
+    AVX-512 BF16 or AMX) and float32 elsewhere. Contents are always optimized in float32 or better."""
+    compile: bool = False
+    """Compile the Generator's blocks with torch.compile before the first step: some 20 to 60 s once, then faster steps.
+    On a CPU it needs a C++ compiler."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How one content is optimized. The defaults are the Phase 1a mission's."""
+    """How one content is optimized. The defaults reconstruct fastest; the preset 'mission' has the mission's own."""
 
     K: int = 32
     """Content slots: how many vectors one content has (4 to 128; 1 to 3 probe the lower limit)."""
@@ -78,7 +82,7 @@ class OptimizerConfig:
     """Optimization steps that one restart may take at most."""
     num_restarts: int = 5
     """Restarts per problem, the first one included; the next one is taken only after a failed one."""
-    lr: float = 1.0
+    lr: float = 0.1
     """Learning rate of Adam. It decides how far content travels; see the README before comparing distances."""
     schedule: Schedule = "constant"
     """Learning rate over one restart: 'constant', 'cosine' (down to 0 at num_steps), or 'progressive' (lr for the
@@ -90,20 +94,25 @@ class OptimizerConfig:
     """Tightens the stop rule: the EOS of every view must have at least this probability."""
     loss_threshold: float | None = None
     """Tightens the stop rule: the loss of every view must be at most this, in nats per token."""
+    weighting: Weighting = "token"
+    """What counts the same when gradients of several views are added: every target 'token', so that a long question
+    pulls harder than a short answer, or every 'view' (the mission's objective). Losses are reported per view."""
     init: Initialization = "tokens"
     """Where content starts: 'tokens' (embeddings of K random tokens) or 'gaussian' (noise at the scale of the
     embeddings)."""
     grad_clip: float | None = None
     """Largest Euclidean norm of one problem's gradient; larger ones are scaled down. None leaves them alone."""
-    batch_size: int = 16
-    """Problems optimized at the same time. It changes speed and memory, not results."""
+    batch_size: int | None = None
+    """Problems optimized at the same time; None takes as many as keep the device busy. It changes speed, not
+    results."""
     seed: int = 0
     """Seed of the initializations. Each is drawn from (seed, problem, restart) alone."""
 
     def __post_init__(self):
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
         for name in ("num_steps", "num_restarts", "batch_size"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
         for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
             value = getattr(self, name)
@@ -123,11 +132,12 @@ class OptimizerConfig:
 
 
 PRESETS: dict[str, dict] = {
-    "mission": {},
-    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500},
+    "default": {},
+    "mission": {"lr": 1.0, "weighting": "view"},
+    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500, "weighting": "view"},
 }
-"""Named settings of :class:`OptimizerConfig`: the mission's defaults, and its two-phase schedule (200 steps at 0.05,
-then 300 at 0.005)."""
+"""Named settings of :class:`OptimizerConfig`: what was measured to be fastest, the mission's own (lr 1.0), and the
+mission's two-phase schedule (200 steps at 0.05, then 300 at 0.005)."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,6 @@ class RunConfig:
         settings = dataclasses.asdict(self)
         for name in ("output_dir", "run_name", "stage", "ignore_gates", "num_validate"):
             del settings[name]
-        for group, name in (("optimizer", "batch_size"), ("generator", "device")):
+        for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
             del settings[group][name]
         return settings

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from dcm_helpers.losses import groups_by_length
+from dcm_helpers.losses import each_group, groups_by_length
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Contents, Embeddings, Int, Tensor
 from dcm_helpers.stm import EXTRA_TOKENS, Layout, Problem, Row, lay_out, view_rows
@@ -23,14 +23,18 @@ def greedy_decode(
     limits = [len(row.target_ids) + EXTRA_TOKENS for row in rows]
     prefixes = [dataclasses.replace(row, target_ids=()) for row in rows]
     decoded: dict[int, tuple[int, ...]] = {}
-    for group in groups_by_length(prefixes, K):
+
+    def decode_group(group: list[int]) -> list[list[int]]:
         layout = lay_out(generator, [prefixes[index] for index in group], K)
         longest = max(limits[index] for index in group)
-        tokens = continue_greedily(generator, layout.embeddings(contents), layout, longest).tolist()
-        for index, row_tokens in zip(group, tokens, strict=True):
-            kept = row_tokens[: limits[index]]
-            end = kept.index(generator.eos_id) + 1 if generator.eos_id in kept else len(kept)
-            decoded[index] = tuple(kept[:end])
+        return continue_greedily(generator, layout.embeddings(contents), layout, longest).tolist()
+
+    with torch.compiler.set_stance("force_eager"):
+        for group, tokens in each_group(groups_by_length(prefixes, K), decode_group):
+            for index, row_tokens in zip(group, tokens, strict=True):
+                kept = row_tokens[: limits[index]]
+                end = kept.index(generator.eos_id) + 1 if generator.eos_id in kept else len(kept)
+                decoded[index] = tuple(kept[:end])
     return [decoded[index] for index in range(len(rows))]
 
 

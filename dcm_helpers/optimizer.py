@@ -8,24 +8,17 @@ loop measures, then decides, then steps, so what is stored is always a content w
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 import torch
 
-from dcm_helpers.attempts import Attempt, Measurement, Result, ViewResult, thinned
+from dcm_helpers.attempts import Attempt, Result, ViewResult, thinned
+from dcm_helpers.batch import Batch, Work, automatic_size
 from dcm_helpers.config import OptimizerConfig, require
 from dcm_helpers.decoding import decode_problems
-from dcm_helpers.losses import POSITIONS_PER_FORWARD, groups_by_length, score, target_logits
 from dcm_helpers.models import Generator
-from dcm_helpers.shapes import Contents, Float, Tensor
-from dcm_helpers.stm import Layout, Problem, initial_content, lay_out, require_fits, view_rows
-
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-POSITIONS_PER_STEP = {"cpu": 256}
-"""Rows of one step are computed in groups of at most this many positions, by device type. Small groups pad less, and on
-a CPU they cost nothing (2 cores, SmolLM2, K=8, 16 problems: 0.235 s per problem-step at 256, 0.253 s at 512)."""
+from dcm_helpers.stm import Problem, require_fits
 
 
 @dataclass
@@ -34,8 +27,7 @@ class Progress:
 
     done: int = 0
     reconstructed: int = 0
-    problem_steps: int = 0
-    """Updates made, summed over problems."""
+    work: Work = field(default_factory=Work)
 
 
 class ContentOptimizer:
@@ -72,8 +64,9 @@ class ContentOptimizer:
         waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
-        batch = _Batch(self.generator, self.config)
-        progress = Progress()
+        size = self.config.batch_size or automatic_size(self.generator, problems, self.config.K)
+        batch = Batch(self.generator, self.config, size)
+        progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
             stopping = stop is not None and stop.is_set()
             if not stopping:
@@ -85,9 +78,8 @@ class ContentOptimizer:
                     attempt.seconds += elapsed / len(batch.attempts)
                 ended += batch.release_ended()
                 batch.update()
-                progress.problem_steps += len(batch.attempts)
             # decoding costs about the same for one row and for many, so it waits for company
-            if ended and (stopping or not batch.attempts or 4 * len(ended) >= self.config.batch_size):
+            if ended and (stopping or not batch.attempts or 4 * len(ended) >= size):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed
@@ -177,100 +169,3 @@ class _Record:
             seconds=sum(tried.seconds for tried in self.attempts),
             history=thinned(attempt.history),
         )
-
-
-class _Batch:
-    """The attempts in flight. Entry b of every tensor, (B, K, D), belongs to attempt b."""
-
-    NAMES = ("content", "exp_avg", "exp_avg_sq", "best")
-
-    def __init__(self, generator: Generator, config: OptimizerConfig):
-        self.generator = generator
-        self.config = config
-        self.attempts: list[Attempt] = []
-        self.state: dict[str, Contents] = {}
-        self.gradient: Contents | None = None
-        self.positions_per_step = POSITIONS_PER_STEP.get(generator.device.type, POSITIONS_PER_FORWARD)
-        self._layouts: list[tuple[list[int], Layout]] = []
-
-    def admit(self, waiting: deque[Attempt]) -> None:
-        """Fill free slots from the front of the queue."""
-        newcomers = [waiting.popleft() for _ in range(min(len(waiting), self.config.batch_size - len(self.attempts)))]
-        for attempt in newcomers:
-            if not attempt.state:
-                content = initial_content(
-                    self.generator, attempt.problem, self.config.K, self.config.init, self.config.seed, attempt.restart
-                )
-                zeros = torch.zeros_like(content)
-                attempt.state = {"content": content, "exp_avg": zeros, "exp_avg_sq": zeros, "best": content}
-        if newcomers:
-            for name in self.NAMES:
-                stays = [self.state[name]] if self.attempts else []
-                self.state[name] = torch.cat([*stays, torch.stack([attempt.state[name] for attempt in newcomers])])
-            for attempt in newcomers:
-                attempt.state = {}
-            self.attempts += newcomers
-            self._layouts = []
-
-    def release_ended(self) -> list[Attempt]:
-        """Take the attempts that have a reason to end out of the batch, with their state; nothing moves them again."""
-        ended = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is not None]
-        if not ended:
-            return []
-        for slot in ended:
-            self.attempts[slot].state = {name: self.state[name][slot].clone() for name in self.NAMES}
-        released = [self.attempts[slot] for slot in ended]
-        stay = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is None]
-        self.attempts = [self.attempts[slot] for slot in stay]
-        self.state = {name: tensor[stay] for name, tensor in self.state.items()}
-        self.gradient = self.gradient[stay]
-        self._layouts = []
-        return released
-
-    def measure(self) -> None:
-        """Measure every content in every view, with gradients; each attempt decides whether it has ended."""
-        if not self.attempts:
-            return
-        if not self._layouts:
-            rows = view_rows(self.generator, [attempt.problem for attempt in self.attempts])
-            groups = groups_by_length(rows, self.config.K, self.positions_per_step)
-            self._layouts = [
-                (group, lay_out(self.generator, [rows[index] for index in group], self.config.K)) for group in groups
-            ]
-        contents = self.state["content"].detach().requires_grad_()
-        measured: list[Float[Tensor, "5 N"]] = []
-        for _, layout in self._layouts:
-            scores = score(target_logits(self.generator, layout, contents), layout)
-            scores.loss.sum().backward()
-            columns = (scores.loss, scores.loss_text, scores.p_eos, scores.min_p, scores.exact)
-            measured.append(torch.stack([column.detach().to(scores.nll.dtype) for column in columns]))
-        self.gradient = contents.grad
-        # the step's only transfer to the host
-        columns = torch.cat(measured, dim=1).T.tolist()
-        measurements = [Measurement(*numbers, exact=bool(exact)) for *numbers, exact in columns]
-        by_row = dict(zip([index for group, _ in self._layouts for index in group], measurements, strict=True))
-        in_order = iter(by_row[index] for index in sorted(by_row))
-        improved = []
-        for slot, attempt in enumerate(self.attempts):
-            if attempt.measure(tuple(next(in_order) for _ in attempt.problem.views)):
-                improved.append(slot)
-        self.state["best"][improved] = self.state["content"][improved]
-
-    def update(self) -> None:
-        """One step of Adam (Kingma and Ba, 2015) on every content that is left, each with its own step count."""
-        if not self.attempts:
-            return
-        gradient = self.gradient
-        if self.config.grad_clip is not None:
-            norm = gradient.flatten(1).norm(dim=1)
-            gradient = gradient * (self.config.grad_clip / norm.clamp(min=self.config.grad_clip))[:, None, None]
-        counts = torch.tensor([attempt.step + 1 for attempt in self.attempts], dtype=gradient.dtype)
-        rates = torch.tensor([self.config.lr_at(attempt.step) for attempt in self.attempts], dtype=gradient.dtype)
-        size = (rates / (1 - BETAS[0] ** counts))[:, None, None].to(gradient.device)
-        correction = (1 - BETAS[1] ** counts).sqrt()[:, None, None].to(gradient.device)
-        self.state["exp_avg"].lerp_(gradient, 1 - BETAS[0])
-        self.state["exp_avg_sq"].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        denominator = self.state["exp_avg_sq"].sqrt() / correction + EPSILON
-        self.state["content"] -= size * self.state["exp_avg"] / denominator
-        for attempt in self.attempts:
-            attempt.step += 1

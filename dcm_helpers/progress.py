@@ -32,7 +32,7 @@ class ProgressLine(tqdm):
     def show(self, progress: Progress) -> None:
         """Redraw, at most every so often, from where the optimizer is."""
         seconds = self.format_dict["elapsed"]
-        pace = f", {progress.problem_steps / seconds:.1f} steps/s" if seconds else ""
+        pace = f", {progress.work.updates / seconds:.1f} steps/s" if seconds else ""
         reconstructed = self._reconstructed_before + progress.reconstructed
         self.set_postfix_str(f"{reconstructed} reconstructed{pace}", refresh=False)
         self.update(self._done_before + progress.done - self.n)

@@ -33,9 +33,9 @@ class Command:
     run: tyro.conf.OmitArgPrefixes[RunConfig] = field(default_factory=RunConfig)
     all: tyro.conf.FlagCreatePairsOff[bool] = False
     """Run all three stages; the same as --stage 1,2,3."""
-    preset: Literal["mission", "progressive"] = "mission"
-    """Starting values of the optimizer's settings: 'mission' (the defaults shown here), or 'progressive' (200 steps at
-    lr 0.05, then 300 at 0.005). Flags given beside it win."""
+    preset: Literal["default", "mission", "progressive"] = "default"
+    """Starting values of the optimizer's settings: 'default' (shown here), 'mission' (lr 1.0, views weighted equally),
+    or 'progressive' (200 steps at lr 0.05, then 300 at 0.005, views weighted equally). Flags given beside it win."""
     resume: bool = True
     """Continue the run of an equal configuration; --no-resume refuses to touch an existing folder."""
 
@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str] | None) -> Command:
     Raises:   InputError if a value is out of range
     """
     first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first_look.add_argument("--preset", default="mission")
+    first_look.add_argument("--preset", default="default")
     preset = first_look.parse_known_args(arguments)[0].preset
     default = Command(run=RunConfig(optimizer=OptimizerConfig(**PRESETS.get(preset, {}))))
     command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.run_phase1a")
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}\n{STORAGE_ADVICE}", file=sys.stderr)
         return 2
     except torch.OutOfMemoryError as error:
-        print(f"error: the device's memory is full ({error}); lower --batch-size, or {MEMORY_ADVICE}", file=sys.stderr)
+        print(f"error: one row does not fit the device's memory ({error}); {MEMORY_ADVICE}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Ended at once. Everything confirmed is stored; the same command continues.", file=sys.stderr)

@@ -13,6 +13,7 @@ axis    meaning
 ``P``   prefix length: everything that stands before the first target token
 ``L``   row length: prefix and target, without the target's last token
 ``T``   target length in tokens, EOS included
+``M``   target tokens of all rows together, padding left out
 ``W``   vocabulary size (rows of the embedding table)
 ``R``   restarts
 ``S``   optimization steps
@@ -33,8 +34,8 @@ Contents = Float[Tensor, "B K D"]
 Embeddings = Float[Tensor, "N L D"]
 """Rows as the Generator reads them: [pad | BOS, mode | content | given | target]."""
 
-Logits = Float[Tensor, "N T W"]
-"""Next-token scores aligned to the target: position t scores target token t."""
+Logits = Float[Tensor, "M W"]
+"""Next-token scores aligned to the targets: entry m scores target token m."""
 
 Mask = Bool[Tensor, "N T"]
 """True where a row has a real target token, False on padding."""

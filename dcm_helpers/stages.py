@@ -56,12 +56,15 @@ def prepare(config: RunConfig, resume: bool = True) -> "Phase1a":
     generator = load_generator(config.generator)
     require_fits(generator, joint_problems(generator, dataset.pairs, config.mode_tokens), config.optimizer.K)
     fingerprint = generator.fingerprint()
-    identity = {**config.identity(), "generator_fingerprint": fingerprint, "data_fingerprint": dataset.fingerprint()}
+    precision = str(generator.dtype).removeprefix("torch.")
+    settings = config.identity()
+    settings["generator"]["dtype"] = precision  # what 'auto' came to on this machine
+    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": dataset.fingerprint()}
     manifest = {
         "generator": {
             "name": generator.name,
             "fingerprint": fingerprint,
-            "dtype": str(generator.dtype).removeprefix("torch."),
+            "dtype": precision,
             "bos_ids": generator.bos_ids,
             "eos_id": generator.eos_id,
             "mode_ids": {mode: generator.mode_id(mode) for mode in config.mode_tokens},

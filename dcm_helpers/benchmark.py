@@ -1,0 +1,200 @@
+"""Time the optimizer beside the ways contents are optimized elsewhere: ``python -m dcm_helpers.benchmark --help``."""
+
+import dataclasses
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+from transformers.utils import logging
+
+from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, OptimizerConfig
+from dcm_helpers.datasets import load_pairs
+from dcm_helpers.growth import growth_table, sweep
+from dcm_helpers.models import Generator, load_generator
+from dcm_helpers.problems import joint_problems
+from dcm_helpers.race import Race, contestants, race
+from dcm_helpers.results import write_safely
+from dcm_helpers.speed import StepCost, matmul_ceiling, step_costs
+from dcm_helpers.stm import Problem, require_fits
+
+METHODS = ("ours", "ours, settings of the static batch", "static batch", "one pair at a time", "PEFT prompt tuning")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Command:
+    """Time our optimizer beside one pair at a time, a static batch and PEFT prompt tuning, on the same pairs.
+
+    Three parts: 'speed' (what one step of one problem costs, by precision and compile setting), 'race' (the whole way
+    to exact reconstruction), 'growth' (cost and memory against number of problems, slots, target length and batch).
+    """
+
+    part: tuple[Literal["speed", "race", "growth"], ...] = ("speed", "race", "growth")
+    """What to time."""
+    model: str = "smollm2-135m"
+    """Generator: 'smollm2-135m', 'tiny', a hub id or a local folder."""
+    device: str = "auto"
+    """Device: 'auto', 'cpu', 'cuda', ..."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the race for all methods but one pair at a time, which runs in float32 as its authors run it."""
+    compile: bool = False
+    """Compile the Generator's blocks for the race; the time it takes is not counted."""
+    dataset: str = "pairs"
+    """Question-answer pairs, as for run_phase1a."""
+    num_examples: int = 8
+    """How many pairs to use."""
+    data_seed: int = 0
+    """Seed that chooses which pairs are sampled."""
+    K: int = 8
+    """Content slots."""
+    num_steps: int = 200
+    """Steps that each method may take for a pair in the race; nobody restarts."""
+    methods: tuple[Literal[METHODS], ...] = METHODS  # type: ignore[valid-type]
+    """Who takes part in the race."""
+    batch_size: int | None = None
+    """Problems in flight, and members of a static batch; None takes as many as keep the device busy."""
+    compiled_speed: bool = False
+    """The part 'speed' also times compiled blocks (a minute or so of compiling for each precision)."""
+    repeats: int = 3
+    """Timings of each step; medians are printed."""
+    problems: tuple[int, ...] = (10, 100, 1000, 10000)
+    """Sizes of the growth runs."""
+    output: Path = field(default_factory=lambda: Path("results/benchmark.json"))
+    """Where the figures go as JSON."""
+
+
+def speed(command: Command) -> dict:
+    """The part 'speed': cost of a step by precision and compile setting."""
+    tables = {}
+    for precision in PRECISIONS:
+        for compiled in (False, True) if command.compiled_speed else (False,):
+            generator, problems = prepared(command, precision, compiled)
+            config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
+            ceiling = matmul_ceiling(generator)
+            costs = step_costs(generator, problems, config, command.repeats)
+            name = f"{precision}, {'compiled' if compiled else 'not compiled'}"
+            print_speed(name, ceiling, costs)
+            tables[name] = {
+                "ceiling_gigaflop_per_second": ceiling / 1e9,
+                "methods": {method: dataclasses.asdict(cost) for method, cost in costs.items()},
+            }
+    return tables
+
+
+def print_speed(name: str, ceiling: float, costs: dict[str, StepCost]) -> None:
+    """One table of step costs."""
+    print(f"\nOne step of one problem, {name}; matrix multiplication reaches {ceiling / 1e9:.0f} GFLOP/s")
+    print(f"  {'':22}{'ms':>8}  {'(fastest, slowest)':20}{'x ours':>7}{'tokens/s':>10}{'GFLOP':>8}{'of ceiling':>12}")
+    for method, cost in costs.items():
+        spread = f"({cost.spread[0]:.1f}, {cost.spread[1]:.1f})"
+        print(
+            f"  {method:22}{cost.milliseconds:8.1f}  {spread:20}{cost.milliseconds / costs['ours'].milliseconds:7.2f}"
+            f"{cost.tokens_per_second:10.0f}{cost.gigaflop:8.1f}{cost.ceiling:12.0%}"
+        )
+
+
+def run_race(command: Command) -> list[dict]:
+    """The part 'race': everyone to exact reconstruction on the same pairs."""
+    generator, problems = prepared(command, command.dtype, command.compile)
+    config = OptimizerConfig(
+        K=command.K, num_steps=command.num_steps, num_restarts=1, stop_rule="exact", batch_size=command.batch_size
+    )
+    size = command.batch_size or len(problems)
+    warm_up = dataclasses.replace(config, num_steps=1)
+    by_precision = {generator.dtype: (generator, problems)}
+    finished: list[Race] = []
+    print(f"\nTo exact reconstruction: {len(problems)} pairs, K={command.K}, at most {command.num_steps} steps")
+    for method in command.methods:
+        precision = "float32" if method == "one pair at a time" else command.dtype
+        if precision == "float32" and torch.float32 not in by_precision:
+            by_precision[torch.float32] = prepared(command, "float32", False)
+        who, which = by_precision[torch.float32 if precision == "float32" else generator.dtype]
+        contestants(who, which[:2], warm_up, size)[method][1]()
+        settings, work = contestants(who, which, config, size)[method]
+        settings = f"{str(who.dtype).removeprefix('torch.')}, {settings}"
+        finished.append(race(method, settings, who, which, command.K, work))
+        print_race(finished)
+    return [{**each.summary(), "exact_by_pair": each.exact, "steps_by_pair": each.steps} for each in finished]
+
+
+def print_race(finished: list[Race]) -> None:
+    """The latest row of the race, beside the first."""
+    row, first = finished[-1].summary(), finished[0].summary()
+    share = ", ".join(f"{name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
+    print(
+        f"  {row['method']} ({row['settings']})\n"
+        f"    {row['seconds']:.1f} s, {row['seconds'] / first['seconds']:.1f} x the first; exact "
+        f"{row['exact']['count']} of {row['exact']['n']} ({row['exact']['low']:.0%} to {row['exact']['high']:.0%}); "
+        f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
+        f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
+        f"{1e3 * row['teraflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB"
+        f"{', ' + share if share else ''}",
+        flush=True,
+    )
+
+
+def growth(command: Command) -> dict:
+    """The part 'growth': many problems on the tiny Generator, and one step against K, batch and target length."""
+    print("\nRuns on the tiny Generator, 5 steps a problem, everything stored")
+    runs = growth_table(command.problems)
+    print_rows(runs)
+    generator, problems = prepared(command, command.dtype, command.compile)
+    print(f"\nOne step of one problem, {generator.name}, against K, batch and target length")
+    config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
+    steps = sweep(generator, problems, config, command.repeats)
+    print_rows(steps)
+    return {"runs": runs, "steps": steps}
+
+
+def print_rows(rows: list[dict]) -> None:
+    """Dictionaries with the same keys as a table."""
+    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) + 2 for name in rows[0]}
+    print("".join(f"{name:>{width}}" for name, width in widths.items()))
+    for row in rows:
+        print("".join(f"{row[name]:>{width}}" for name, width in widths.items()), flush=True)
+
+
+def prepared(command: Command, dtype: str, compiled: bool) -> tuple[Generator, list[Problem]]:
+    """A Generator in some precision, and the problems tokenized for it."""
+    generator = load_generator(GeneratorConfig(command.model, command.device, dtype, compiled))
+    pairs = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed)).pairs
+    problems = joint_problems(generator, pairs, ("Q", "A"))
+    require_fits(generator, problems, command.K)
+    return generator, problems
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input."""
+    logging.disable_progress_bar()
+    parts = {"speed": speed, "race": run_race, "growth": growth}
+    try:
+        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
+        figures: dict = {
+            "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
+            "machine": {
+                "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+                "threads": torch.get_num_threads(),
+                "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+                "torch": torch.__version__,
+            },
+        }
+        command.output.parent.mkdir(parents=True, exist_ok=True)
+        for name in command.part:
+            figures[name] = parts[name](command)
+            write_safely(command.output, json.dumps(figures, indent=2).encode() + b"\n")
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"\nWritten to {command.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The benchmark runs, and its figures add up; nothing here asserts a time."""
+
+import json
+
+import pytest
+
+from dcm_helpers import benchmark
+from dcm_helpers.speed import flop
+
+
+def test_all_parts_on_the_tiny_generator(tmp_path, capsys):
+    pytest.importorskip("peft")
+    output = tmp_path / "figures.json"
+    arguments = "--model tiny --device cpu --dtype float32 --num-examples 3 --num-steps 120 --repeats 1 --batch-size 2"
+    assert benchmark.main([*arguments.split(), "--problems", "10", "30", "--output", str(output)]) == 0
+    figures = json.loads(output.read_text())
+    assert set(figures["speed"]) == {"float32, not compiled", "bfloat16, not compiled"}
+    for table in figures["speed"].values():
+        assert len({round(cost["gigaflop"], 6) > 0 for cost in table["methods"].values()}) == 1
+    race = {row["method"]: row for row in figures["race"]}
+    assert set(race) == set(benchmark.METHODS)
+    plain, static = race["ours, settings of the static batch"], race["static batch"]
+    # the same settings from the same starts: what ours reaches, a static batch reaches, at the price of waiting
+    assert plain["exact_by_pair"] == static["exact_by_pair"] and static["evaluations"] >= plain["evaluations"]
+    assert race["ours"]["occupancy"] == 1.0 and 0 <= race["ours"]["padding"] < 0.5
+    runs = figures["growth"]["runs"]
+    assert [run["problems"] for run in runs] == [10, 30]
+    assert len(figures["growth"]["steps"]) == 12
+    printed = capsys.readouterr().out
+    assert "One step of one problem" in printed and "PEFT prompt tuning" in printed
+
+
+def test_flop_counts_the_blocks_and_the_head(tiny):
+    """Counted by hand for a Llama: attention 2 D (D + D_kv), MLP 3 D F, norms 2 D a layer, and the last norm."""
+    model = tiny.model.config
+    D, F, kv = model.hidden_size, model.intermediate_size, model.num_key_value_heads * model.head_dim
+    blocks = model.num_hidden_layers * (2 * D * (D + kv) + 3 * D * F + 2 * D) + D
+    assert flop(tiny, 10, 3) == 4 * (10 * blocks + 3 * D * model.vocab_size)
+
+
+def test_bad_input_is_explained(tmp_path, capsys):
+    output = str(tmp_path / "figures.json")
+    assert benchmark.main(["--model", "tiny", "--K", "4000", "--part", "race", "--output", output]) == 2
+    assert "window of 512" in capsys.readouterr().err
