@@ -17,7 +17,7 @@ from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, InputError,
 from dcm_helpers.results import RunFolder
 from dcm_helpers.stm import View
 
-BASE = ["--model", "tiny", "--device", "cpu", "--K", "8", "--lr", "0.1", "--num-steps", "300"]
+BASE = ["--model", "tiny", "--device", "cpu", "--dtype", "float32", "--K", "8", "--lr", "0.1", "--num-steps", "300"]
 
 
 def run(tmp_path, *arguments, base=BASE):
