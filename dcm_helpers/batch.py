@@ -17,7 +17,7 @@ from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import Layout, Problem, Row, initial_content, lay_out, view_rows
 
-BETAS = (0.9, 0.999)
+BETA1 = 0.9
 EPSILON = 1e-8
 POSITIONS_PER_GROUP = {"cpu": 512}
 """Rows of one step are computed in groups of at most this many positions, by device type: enough to keep the device's
@@ -181,12 +181,13 @@ class Batch:
         if self.config.grad_clip is not None:
             norm = gradient.flatten(1).norm(dim=1)
             gradient = gradient * (self.config.grad_clip / norm.clamp(min=self.config.grad_clip))[:, None, None]
+        beta2 = self.config.beta2
         counts = torch.tensor([attempt.step + 1 for attempt in self.attempts], dtype=gradient.dtype)
         rates = torch.tensor([self.config.lr_at(attempt.step) for attempt in self.attempts], dtype=gradient.dtype)
-        factors = torch.stack([rates / (1 - BETAS[0] ** counts), (1 - BETAS[1] ** counts).sqrt()])
+        factors = torch.stack([rates / (1 - BETA1**counts), (1 - beta2**counts).sqrt()])
         size, correction = self._to_device(factors)[:, :, None, None]
-        self.state["exp_avg"].lerp_(gradient, 1 - BETAS[0])
-        self.state["exp_avg_sq"].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        self.state["exp_avg"].lerp_(gradient, 1 - BETA1)
+        self.state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         denominator = self.state["exp_avg_sq"].sqrt() / correction + EPSILON
         self.state["content"] -= size * self.state["exp_avg"] / denominator
         for attempt in self.attempts:

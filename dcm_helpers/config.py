@@ -82,8 +82,11 @@ class OptimizerConfig:
     """Optimization steps that one restart may take at most."""
     num_restarts: int = 5
     """Restarts per problem, the first one included; the next one is taken only after a failed one."""
-    lr: float = 0.1
+    lr: float = 0.03
     """Learning rate of Adam. It decides how far content travels; see the README before comparing distances."""
+    beta2: float = 0.9
+    """Decay of Adam's average of squared gradients. The usual 0.999 remembers the first, largest gradients for longer
+    than most problems take."""
     schedule: Schedule = "constant"
     """Learning rate over one restart: 'constant', 'cosine' (down to 0 at num_steps), or 'progressive' (lr for the
     first 40 % of num_steps, a tenth of it afterwards)."""
@@ -114,6 +117,7 @@ class OptimizerConfig:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
+        require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")
         for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
             value = getattr(self, name)
             require(
@@ -133,8 +137,8 @@ class OptimizerConfig:
 
 PRESETS: dict[str, dict] = {
     "default": {},
-    "mission": {"lr": 1.0, "weighting": "view"},
-    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500, "weighting": "view"},
+    "mission": {"lr": 1.0, "beta2": 0.999, "weighting": "view"},
+    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500, "beta2": 0.999, "weighting": "view"},
 }
 """Named settings of :class:`OptimizerConfig`: what was measured to be fastest, the mission's own (lr 1.0), and the
 mission's two-phase schedule (200 steps at 0.05, then 300 at 0.005)."""

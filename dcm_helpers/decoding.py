@@ -53,9 +53,10 @@ def continue_greedily(generator: Generator, embeddings: Embeddings, layout: Layo
     cache, tokens = None, []
     ended = torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
     for _ in range(steps):
-        output = generator.model(**inputs, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        with generator.head_reads(lambda states: states[:, -1]):
+            output = generator.model(**inputs, attention_mask=mask, past_key_values=cache, use_cache=True)
         cache = output.past_key_values
-        tokens.append(output.logits[:, -1].argmax(-1).to(mask.device))
+        tokens.append(output.logits.argmax(-1).to(mask.device))
         ended |= tokens[-1] == generator.eos_id
         if ended.all():
             break

@@ -78,11 +78,11 @@ def target_logits(generator: Generator, layout: Layout, contents: Contents | Non
     computed there alone, padding left out, by the Generator's own head with whatever capping and scaling it applies.
     """
 
-    def keep_targets(_, states: tuple[Float[Tensor, "N T D"]]) -> tuple[Float[Tensor, "M D"]]:
-        device = states[0].device  # another GPU than the embeddings', if the Generator is sharded
-        return (states[0][layout.target_rows.to(device), layout.target_columns.to(device)],)
+    def at_targets(states: Float[Tensor, "N T D"]) -> Float[Tensor, "M D"]:
+        device = states.device  # another GPU than the embeddings', if the Generator is sharded
+        return states[layout.target_rows.to(device), layout.target_columns.to(device)]
 
-    with generator.model.get_output_embeddings().register_forward_pre_hook(keep_targets):
+    with generator.head_reads(at_targets):
         output = generator.model(
             inputs_embeds=layout.embeddings(contents),
             attention_mask=layout.attention_mask,

@@ -13,6 +13,8 @@ for every Generator and are recorded in each run:
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +98,14 @@ class Generator:
     def embed(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... D"]:
         """Embeddings of token ids by the Generator's own module, which may scale its rows (Gemma does)."""
         return self.model.get_input_embeddings()(ids.to(self.device))
+
+    def head_reads(self, select: Callable[[Float[Tensor, "N L D"]], Float[Tensor, "M D"]]) -> AbstractContextManager:
+        """While this lasts, the output head computes logits for selected states alone, as one matrix product.
+
+        Whatever capping and scaling the Generator applies to its logits stays in place. Without it, a slice of states
+        is multiplied row by row, on a CPU with a copy of the head's weights for each.
+        """
+        return self.model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (select(states[0]),))
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Token ids of raw text; markup such as '<|im_end|>' inside it is text, never a special token."""

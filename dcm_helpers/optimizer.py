@@ -79,7 +79,7 @@ class ContentOptimizer:
                 ended += batch.release_ended()
                 batch.update()
             # decoding costs about the same for one row and for many, so it waits for company
-            if ended and (stopping or not batch.attempts or 4 * len(ended) >= size):
+            if ended and (stopping or not batch.attempts or 2 * len(ended) >= size):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed

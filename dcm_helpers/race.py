@@ -18,6 +18,7 @@ from dcm_helpers.alternatives import (
     peft_prompt_tuning,
     static_batch,
 )
+from dcm_helpers.batch import BETA1
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.models import Generator
 from dcm_helpers.optimizer import ContentOptimizer, Progress
@@ -133,7 +134,7 @@ def run_static(generator: Generator, problems: Sequence[Problem], config: Optimi
     outcomes: list[Outcome] = []
     for first in range(0, len(problems), size):
         batch = problems[first : first + size]
-        adam = partial(torch.optim.Adam, lr=config.lr)
+        adam = partial(torch.optim.Adam, lr=config.lr, betas=(BETA1, config.beta2))
         outcomes += static_batch(generator, batch, starts(generator, batch, config), adam, config.num_steps)
     return of_outcomes(outcomes)
 
@@ -144,7 +145,7 @@ def contestants(
     """By name: a method's settings in words, and the work to be timed."""
     plain = dataclasses.replace(config, weighting="view")
     gaussian = dataclasses.replace(config, init="gaussian")
-    adam = f"Adam lr {config.lr:g}"
+    adam = f"Adam lr {config.lr:g}, betas {BETA1} {config.beta2:g}"
     return {
         "ours": (f"{adam}, tokens weighted equally", partial(run_ours, generator, problems, config)),
         "ours, settings of the static batch": (

@@ -13,8 +13,10 @@ from dcm_helpers.problems import joint_problems
 from dcm_helpers.speed import starts
 from dcm_helpers.stm import Problem, View
 
-CONFIG = OptimizerConfig(K=8, lr=0.1, num_steps=60, num_restarts=1, stop_rule="exact", weighting="view", batch_size=3)
-ADAM = partial(torch.optim.Adam, lr=CONFIG.lr)
+CONFIG = OptimizerConfig(
+    K=8, lr=0.1, num_steps=60, num_restarts=1, stop_rule="exact", weighting="view", beta2=0.95, batch_size=3
+)
+ADAM = partial(torch.optim.Adam, lr=CONFIG.lr, betas=(0.9, 0.95))
 
 
 @pytest.fixture(scope="module")
