@@ -75,18 +75,21 @@ def test_stored_content_reevaluates_to_its_stored_loss(tiny64, pairs):
                 assert (-nll.max()).exp().item() == pytest.approx(view.measured.min_p, abs=1e-9)
 
 
-def test_trajectories_are_those_of_plain_adam_on_one_problem(tiny64, pairs):
+@pytest.mark.parametrize(("weighting", "beta2"), [("view", 0.999), ("token", 0.9)])
+def test_trajectories_are_those_of_plain_adam_on_one_problem(tiny64, pairs, weighting, beta2):
     """Against torch's own Adam, one problem, two separate unpadded forward passes a step."""
     (problem,) = joint_problems(tiny64, pairs[:1], ("Q", "A"))
-    config = replace(num_steps=12, num_restarts=1, schedule="cosine", grad_clip=0.5)
+    config = replace(num_steps=12, num_restarts=1, schedule="cosine", grad_clip=0.5, weighting=weighting, beta2=beta2)
     (result,) = ContentOptimizer(tiny64, config).optimize([problem])
     content = initial_content(tiny64, problem, config.K, config.init, config.seed, 0).requires_grad_()
-    adam = torch.optim.Adam([content], lr=config.lr)
+    adam = torch.optim.Adam([content], lr=config.lr, betas=(0.9, beta2))
+    tokens = [len(view.target_ids) for view in problem.views]
+    weights = {"view": [1, 1], "token": [2 * count / sum(tokens) for count in tokens]}[weighting]
     for step, losses in result.history:
         expected = [plain_nll(tiny64, view, content).mean() for view in problem.views]
         assert [loss.item() for loss in expected] == pytest.approx(losses, abs=1e-9), f"step {step}"
         adam.zero_grad()
-        sum(expected).backward()
+        sum(weight * loss for weight, loss in zip(weights, expected, strict=True)).backward()
         content.grad *= min(1.0, config.grad_clip / content.grad.norm().item())
         adam.param_groups[0]["lr"] = config.lr_at(step)
         adam.step()
