@@ -5,6 +5,7 @@ with the stop rule ``exact``. None of them shares our rows, shift, scores or upd
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from dcm_helpers.config import InputError
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Content, Contents, Float, Int, Tensor
-from dcm_helpers.stm import Problem, View
+from dcm_helpers.stm import Problem, View, content_dtype
 
 IGNORED = -100
 """Hugging Face's mark for positions whose token is not scored."""
@@ -51,21 +52,18 @@ def one_at_a_time(
     """One pair at a time, one forward pass a view, logits at every position (as Kuratov et al., 2025, do)."""
     content = nn.Parameter(initial.clone())
     optimizer = make_optimizer([content])
-    for step in range(num_steps + 1):
+    for step in itertools.count():
         optimizer.zero_grad()
         exact = True
         for view in problem.views:
-            before, after = surroundings(generator, view)
-            target = torch.tensor(view.target_ids, device=generator.device)
-            row = torch.cat([before, content.to(generator.dtype), after, generator.embed(target[:-1])])
+            row, target = row_and_target(generator, view, content)
             logits = generator.model(inputs_embeds=row[None], use_cache=False).logits[0, -len(target) :]
-            logits = precise(logits)
+            logits = logits.to(content_dtype(generator))
             F.cross_entropy(logits, target).backward()
             exact &= bool((logits.argmax(-1) == target).all())
         if exact or step == num_steps:
             return Outcome(exact, step, step + 1, content.detach())
         optimizer.step()
-    raise AssertionError("unreachable: the last turn returns")
 
 
 def static_batch(
@@ -80,7 +78,8 @@ def static_batch(
     for step in range(num_steps + 1):
         optimizer.zero_grad()
         embeddings, mask, labels = padded_rows(generator, views, contents)
-        logits = precise(generator.model(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).logits)
+        logits = generator.model(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).logits
+        logits = logits.to(content_dtype(generator))
         scored = labels != IGNORED
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
         (losses.view(labels.shape).sum(1) / scored.sum(1)).sum().backward()
@@ -127,7 +126,7 @@ def peft_prompt_tuning(
             labels[index, len(head) : end] = torch.tensor(view.target_ids)
         ids, mask, labels = (tensor.to(generator.device) for tensor in (ids, mask, labels))
         optimizer = make_optimizer([parameter])
-        for step in range(num_steps + 1):
+        for step in itertools.count():
             optimizer.zero_grad()
             output = tuned(input_ids=ids, attention_mask=mask, labels=labels)
             output.loss.backward()
@@ -136,7 +135,6 @@ def peft_prompt_tuning(
             if exact or step == num_steps:
                 return Outcome(exact, step, step + 1, parameter.detach().clone())
             optimizer.step()
-    raise AssertionError("unreachable: the last turn returns")
 
 
 @contextlib.contextmanager
@@ -151,15 +149,16 @@ def intact(generator: Generator) -> Iterator[None]:
         generator.model.__dict__.update(kept)
 
 
-def precise(logits: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Logits in float32 or better."""
-    return logits.to(torch.promote_types(torch.float32, logits.dtype))
-
-
-def surroundings(generator: Generator, view: View) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P D"]]:
-    """Embeddings of what stands before and after a content in a view's row."""
-    before, after = generator.bos_ids + view.mode_ids, view.given_ids
-    return tuple(generator.embed(torch.tensor(ids, dtype=torch.long)) for ids in (before, after))
+def row_and_target(
+    generator: Generator, view: View, content: Content
+) -> tuple[Float[Tensor, "L D"], Int[Tensor, " T"]]:
+    """One unpadded row [BOS, mode | content | given | target without its last token], and its target."""
+    before, after = (
+        generator.embed(torch.tensor(ids, dtype=torch.long))
+        for ids in (generator.bos_ids + view.mode_ids, view.given_ids)
+    )
+    target = torch.tensor(view.target_ids, device=generator.device)
+    return torch.cat([before, content.to(generator.dtype), after, generator.embed(target[:-1])]), target
 
 
 def padded_rows(
@@ -168,10 +167,9 @@ def padded_rows(
     """Rows of (slot, view), padded on the right: embeddings, attention mask, the token each position must predict."""
     rows, masks, labels = [], [], []
     for slot, view in views:
-        before, after = surroundings(generator, view)
-        target = torch.tensor(view.target_ids, device=generator.device)
-        rows.append(torch.cat([before, contents[slot].to(generator.dtype), after, generator.embed(target[:-1])]))
-        masks.append(torch.ones(len(rows[-1]), dtype=torch.long, device=generator.device))
-        labels.append(F.pad(target, (len(rows[-1]) - len(target), 0), value=IGNORED))
+        row, target = row_and_target(generator, view, contents[slot])
+        rows.append(row)
+        masks.append(torch.ones(len(row), dtype=torch.long, device=generator.device))
+        labels.append(F.pad(target, (len(row) - len(target), 0), value=IGNORED))
     pad = nn.utils.rnn.pad_sequence
     return pad(rows, True), pad(masks, True), pad(labels, True, IGNORED)

@@ -31,8 +31,6 @@ GROUPS_PER_STEP = 4
 class Work:
     """What has been computed, summed over all steps."""
 
-    steps: int = 0
-    """Turns of the loop."""
     evaluations: int = 0
     """Forward and backward passes of one problem, all its views: one more than its updates."""
     updates: int = 0
@@ -151,7 +149,6 @@ class Batch:
         improved = [attempt.measure(tuple(next(in_order) for _ in attempt.problem.views)) for attempt in self.attempts]
         keep = self._to_device(torch.tensor(improved))[:, None, None]
         self.state["best"] = torch.where(keep, self.state["content"], self.state["best"])
-        self.work.steps += 1
         self.work.evaluations += len(self.attempts)
 
     def _measure_group(self, group: list[int]) -> Float[Tensor, "5 N"]:

@@ -77,7 +77,7 @@ def speed(command: Command) -> dict:
             generator, problems = prepared(command, precision, compiled)
             config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
             ceiling = matmul_ceiling(generator)
-            costs = step_costs(generator, problems, config, command.repeats)
+            costs = step_costs(generator, problems, config, command.repeats, ceiling)
             name = f"{precision}, {'compiled' if compiled else 'not compiled'}"
             print_speed(name, ceiling, costs)
             tables[name] = {
@@ -101,24 +101,23 @@ def print_speed(name: str, ceiling: float, costs: dict[str, StepCost]) -> None:
 
 def run_race(command: Command) -> list[dict]:
     """The part 'race': everyone to exact reconstruction on the same pairs."""
-    generator, problems = prepared(command, command.dtype, command.compile)
+    own = prepared(command, command.dtype, command.compile)
+    authors = own
+    if "one pair at a time" in command.methods and own[0].dtype is not torch.float32:
+        authors = prepared(command, "float32", False)
     config = OptimizerConfig(
         K=command.K, num_steps=command.num_steps, num_restarts=1, stop_rule="exact", batch_size=command.batch_size
     )
-    size = command.batch_size or len(problems)
+    size = command.batch_size or len(own[1])
     warm_up = dataclasses.replace(config, num_steps=1)
-    by_precision = {generator.dtype: (generator, problems)}
     finished: list[Race] = []
-    print(f"\nTo exact reconstruction: {len(problems)} pairs, K={command.K}, at most {command.num_steps} steps")
+    print(f"\nTo exact reconstruction: {len(own[1])} pairs, K={command.K}, at most {command.num_steps} steps")
     for method in command.methods:
-        precision = "float32" if method == "one pair at a time" else command.dtype
-        if precision == "float32" and torch.float32 not in by_precision:
-            by_precision[torch.float32] = prepared(command, "float32", False)
-        who, which = by_precision[torch.float32 if precision == "float32" else generator.dtype]
-        contestants(who, which[:2], warm_up, size)[method][1]()
-        settings, work = contestants(who, which, config, size)[method]
-        settings = f"{str(who.dtype).removeprefix('torch.')}, {settings}"
-        finished.append(race(method, settings, who, which, command.K, work))
+        generator, problems = authors if method == "one pair at a time" else own
+        contestants(generator, problems[:2], warm_up, size)[method][1]()
+        settings, work = contestants(generator, problems, config, size)[method]
+        settings = f"{str(generator.dtype).removeprefix('torch.')}, {settings}"
+        finished.append(race(method, settings, generator, problems, command.K, work))
         print_race(finished)
     return [{**each.summary(), "exact_by_pair": each.exact, "steps_by_pair": each.steps} for each in finished]
 
@@ -133,7 +132,7 @@ def print_race(finished: list[Race]) -> None:
         f"{row['exact']['count']} of {row['exact']['n']} ({row['exact']['low']:.0%} to {row['exact']['high']:.0%}); "
         f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
         f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
-        f"{1e3 * row['teraflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB"
+        f"{row['gigaflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB"
         f"{', ' + share if share else ''}",
         flush=True,
     )

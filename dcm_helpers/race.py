@@ -40,8 +40,8 @@ class Race:
     """Per problem, updates before it was exact, or all that were allowed."""
     evaluations: int
     """Forward and backward passes computed, summed over problems."""
-    exaflop_needed: float
-    """FLOP of the evaluations up to the exact one, padding not counted, in units of 1e18."""
+    flop_needed: int
+    """FLOP of the evaluations up to the exact one, padding not counted."""
     peak_gigabytes: float
     occupancy: float | None = None
     padding: float | None = None
@@ -59,7 +59,7 @@ class Race:
             "steps_most": max(solved, default=None),
             "evaluations": self.evaluations,
             "milliseconds_per_evaluation": round(1e3 * self.seconds / self.evaluations, 1),
-            "teraflop_per_second": round(1e6 * self.exaflop_needed / self.seconds, 4),
+            "gigaflop_per_second": round(self.flop_needed / self.seconds / 1e9, 1),
             "peak_gigabytes": round(self.peak_gigabytes, 2),
             "occupancy": self.occupancy,
             "padding": self.padding,
@@ -83,7 +83,7 @@ def race(
         method=method,
         settings=settings,
         seconds=seconds,
-        exaflop_needed=useful / 1e18,
+        flop_needed=useful,
         peak_gigabytes=peak_gigabytes(generator),
         **fields,
     )

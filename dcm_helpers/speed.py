@@ -131,10 +131,9 @@ def one_step_each(
 
 
 def step_costs(
-    generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, repeats: int
+    generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, repeats: int, ceiling: float
 ) -> dict[str, StepCost]:
-    """The cost of a step by method, at the Generator's precision and compile setting."""
-    ceiling = matmul_ceiling(generator)
+    """The cost of a step by method, at the Generator's precision and compile setting; ``ceiling`` in FLOP/s."""
     costs = {}
     for name, (work, served) in one_step_each(generator, problems, config).items():
         times = [seconds / len(served) for seconds in seconds_of(generator, work, repeats)]

@@ -16,7 +16,7 @@ def test_all_parts_on_the_tiny_generator(tmp_path, capsys):
     figures = json.loads(output.read_text())
     assert set(figures["speed"]) == {"float32, not compiled", "bfloat16, not compiled"}
     for table in figures["speed"].values():
-        assert len({round(cost["gigaflop"], 6) > 0 for cost in table["methods"].values()}) == 1
+        assert all(cost["gigaflop"] > 0 and cost["ceiling"] > 0 for cost in table["methods"].values())
     race = {row["method"]: row for row in figures["race"]}
     assert set(race) == set(benchmark.METHODS)
     plain, static = race["ours, settings of the static batch"], race["static batch"]
