@@ -128,7 +128,7 @@ def peft_prompt_tuning(
         optimizer = make_optimizer([parameter])
         for step in itertools.count():
             optimizer.zero_grad()
-            output = tuned(input_ids=ids, attention_mask=mask, labels=labels)
+            output = tuned(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False)
             output.loss.backward()
             predicted = output.logits[:, len(initial) - 1 : -1].argmax(-1)
             exact = bool(((predicted == labels) | (labels == IGNORED)).all())

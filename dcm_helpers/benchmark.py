@@ -62,7 +62,8 @@ class Command:
     compiled_speed: bool = False
     """The part 'speed' also times compiled blocks (a minute or so of compiling for each precision)."""
     repeats: int = 3
-    """Timings of each step; medians are printed."""
+    """Timings of each step, and runs of each method in the race; medians are printed. A race of slow methods takes
+    long: 1 times each once."""
     problems: tuple[int, ...] = (10, 100, 1000, 10000)
     """Sizes of the growth runs."""
     output: Path = field(default_factory=lambda: Path("results/benchmark.json"))
@@ -73,10 +74,11 @@ def speed(command: Command) -> dict:
     """The part 'speed': cost of a step by precision and compile setting."""
     tables = {}
     for precision in PRECISIONS:
+        ceiling = 0.0
         for compiled in (False, True) if command.compiled_speed else (False,):
             generator, problems = prepared(command, precision, compiled)
             config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
-            ceiling = matmul_ceiling(generator)
+            ceiling = max(ceiling, matmul_ceiling(generator))  # a product is the same, compiled or not
             costs = step_costs(generator, problems, config, command.repeats, ceiling)
             name = f"{precision}, {'compiled' if compiled else 'not compiled'}"
             print_speed(name, ceiling, costs)
@@ -117,7 +119,7 @@ def run_race(command: Command) -> list[dict]:
         contestants(generator, problems[:2], warm_up, size)[method][1]()
         settings, work = contestants(generator, problems, config, size)[method]
         settings = f"{str(generator.dtype).removeprefix('torch.')}, {settings}"
-        finished.append(race(method, settings, generator, problems, command.K, work))
+        finished.append(race(method, settings, generator, problems, command.K, work, command.repeats))
         print_race(finished)
     return [{**each.summary(), "exact_by_pair": each.exact, "steps_by_pair": each.steps} for each in finished]
 
@@ -128,7 +130,8 @@ def print_race(finished: list[Race]) -> None:
     share = ", ".join(f"{name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
     print(
         f"  {row['method']} ({row['settings']})\n"
-        f"    {row['seconds']:.1f} s, {row['seconds'] / first['seconds']:.1f} x the first; exact "
+        f"    {row['seconds']:.1f} s ({row['seconds_fastest_slowest'][0]} to {row['seconds_fastest_slowest'][1]}), "
+        f"{row['seconds'] / first['seconds']:.1f} x the first; exact "
         f"{row['exact']['count']} of {row['exact']['n']} ({row['exact']['low']:.0%} to {row['exact']['high']:.0%}); "
         f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
         f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "

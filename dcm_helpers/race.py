@@ -2,7 +2,6 @@
 
 import dataclasses
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from dcm_helpers.batch import BETA1
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.models import Generator
 from dcm_helpers.optimizer import ContentOptimizer, Progress
-from dcm_helpers.speed import flop, needed, peak_gigabytes, shares, starts, synchronize
+from dcm_helpers.speed import flop, needed, peak_gigabytes, seconds_of, shares, starts
 from dcm_helpers.stm import Problem
 from dcm_helpers.verdicts import rate
 
@@ -34,6 +33,9 @@ class Race:
     method: str
     settings: str
     seconds: float
+    """Median over repeats."""
+    spread: tuple[float, float]
+    """Fastest and slowest repeat."""
     exact: tuple[bool, ...]
     """Per problem, whether every view became exact."""
     steps: tuple[int, ...]
@@ -53,6 +55,7 @@ class Race:
             "method": self.method,
             "settings": self.settings,
             "seconds": round(self.seconds, 1),
+            "seconds_fastest_slowest": [round(seconds, 1) for seconds in self.spread],
             "exact": rate(sum(self.exact), len(self.exact)),
             "steps_mean": round(statistics.mean(solved), 1) if solved else None,
             "steps_median": statistics.median(solved) if solved else None,
@@ -67,22 +70,34 @@ class Race:
 
 
 def race(
-    method: str, settings: str, generator: Generator, problems: Sequence[Problem], K: int, run: Callable[[], dict]
+    method: str,
+    settings: str,
+    generator: Generator,
+    problems: Sequence[Problem],
+    K: int,
+    run: Callable[[], dict],
+    repeats: int,
 ) -> Race:
-    """Time one method; ``run`` returns the fields of :class:`Race` that only the method knows."""
+    """Time one method; ``run`` returns the fields of :class:`Race` that only the method knows.
+
+    Outcomes are those of the last repeat; they are the same in all, as far as the device's arithmetic is.
+    """
     if generator.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(generator.device)
-    synchronize(generator)
-    started = time.perf_counter()
-    fields = run()
-    synchronize(generator)
-    seconds = time.perf_counter() - started
+    fields: dict = {}
+
+    def once() -> None:
+        fields.update(run())
+
+    times = seconds_of(generator, once, repeats, warm_up=0)
+    seconds = statistics.median(times)
     costs = [flop(generator, *needed(generator, [problem], K)) for problem in problems]
     useful = sum(cost * (steps + 1) for cost, steps in zip(costs, fields["steps"], strict=True))
     return Race(
         method=method,
         settings=settings,
         seconds=seconds,
+        spread=(min(times), max(times)),
         flop_needed=useful,
         peak_gigabytes=peak_gigabytes(generator),
         **fields,

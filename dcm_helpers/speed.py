@@ -59,7 +59,7 @@ def seconds_of(generator: Generator, work: Callable[[], object], repeats: int, w
     return times
 
 
-def matmul_ceiling(generator: Generator, repeats: int = 10) -> float:
+def matmul_ceiling(generator: Generator, repeats: int = 30) -> float:
     """FLOP/s of a large square matrix multiplication in the Generator's precision: the best of several."""
     size = CEILING_SIZE.get(generator.device.type, CEILING_SIZE_ELSEWHERE)
     one, two = (torch.randn(size, size, device=generator.device).to(generator.dtype) for _ in range(2))
