@@ -22,7 +22,7 @@ def test_batched_decoding_equals_generate_row_by_row(tiny):
     views = [View.of(tiny, texts[i % 5], "QA"[i % 2] if i % 3 else None, given[i % 4 % 3]) for i in range(10)]
     decoded = greedy_decode(tiny, [Row.of(tiny, view, slot) for slot, view in enumerate(views)], contents, 8)
     ended = 0
-    for view, content, ids in zip(views, contents, decoded, strict=True):
+    for view, content, ids in zip(views, contents, [each.ids for each in decoded], strict=True):
         limit = len(view.target_ids) + EXTRA_TOKENS
         assert ids == generate(tiny, prefix_embeddings(tiny, view, content), limit)
         assert len(ids) <= limit
@@ -39,7 +39,7 @@ def test_decoding_stays_inside_the_window():
     long_prefix = Row((5,) * 36, None, (), (1, 2, 3, 511))
     long_target = Row((5,) * 3, None, (), (*range(1, 37), 511))
     decoded = greedy_decode(generator, [long_prefix, long_target], None, K=0)
-    assert decoded[0] == greedy_decode(generator, [long_prefix], None, K=0)[0]
+    assert decoded[0].ids == greedy_decode(generator, [long_prefix], None, K=0)[0].ids
     problem = Problem("p", (View(None, "", long_prefix.target_ids),))
     with pytest.raises(InputError, match="window of 48"):
         require_fits(generator, [problem], K=38)
@@ -49,5 +49,14 @@ def test_decoding_stays_inside_the_window():
 def test_decoding_continues_text(tiny):
     """Without content the decoder is plain text generation."""
     head = tiny.text_ids("What is")
-    (ids,) = greedy_decode(tiny, [Row(head, None, (), (1,) * 12)], None, K=0)
-    assert ids == generate(tiny, tiny.embed(torch.tensor(head)), 20)
+    (decoded,) = greedy_decode(tiny, [Row(head, None, (), (1,) * 12)], None, K=0)
+    assert decoded.ids == generate(tiny, tiny.embed(torch.tensor(head)), 20)
+
+
+def test_probabilities_are_those_of_one_forward_pass(tiny):
+    """What was written, read back as a target, has the probabilities that decoding reported."""
+    head = tiny.text_ids("What is")
+    (decoded,) = greedy_decode(tiny, [Row(head, None, (), (1,) * 12)], None, K=0)
+    logits = tiny.model(torch.tensor([[*head, *decoded.ids]])).logits[0, len(head) - 1 : -1]
+    expected = logits.softmax(-1).gather(1, torch.tensor(decoded.ids)[:, None])[:, 0]
+    assert decoded.probabilities == pytest.approx(expected.tolist(), rel=1e-4)

@@ -113,4 +113,4 @@ def test_decoder_writes_what_generate_writes(generator, views):
     rows = [Row.of(generator, view, slot) for slot, view in enumerate(views)]
     for index, decoded in enumerate(greedy_decode(generator, rows, contents, K)):
         prefix = prefix_embeddings(generator, views[index], contents[index])
-        assert decoded == generate(generator, prefix, len(views[index].target_ids) + 8)
+        assert decoded.ids == generate(generator, prefix, len(views[index].target_ids) + 8)
