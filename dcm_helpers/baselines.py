@@ -13,9 +13,10 @@ Text stands in the Generator's prompt format (see :mod:`dcm_helpers.models`).
 import torch
 
 from dcm_helpers.datasets import Pair
+from dcm_helpers.decoding import greedy_decode
 from dcm_helpers.losses import score_rows
 from dcm_helpers.models import Generator
-from dcm_helpers.stm import Problem, Row, View, seeded, token_rows
+from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, seeded, token_rows
 
 DRAWS = 8
 RANDOM_FRACTION = 0.3
@@ -65,6 +66,16 @@ def text_loss(generator: Generator, view: View, text: str, cue: str) -> Loss | N
         return None
     (scores,) = score_rows(generator, [row], None, K=0)
     return {key: scores[key] for key in ("loss", "loss_text")}
+
+
+def answer_from_text(generator: Generator, pair: Pair, new_tokens: int = 32) -> str:
+    """What the Generator answers, greedily, to the pair's question after its context, both as text."""
+    _, prompts = text_prompts(pair)
+    text, cue = prompts["full_context"] or prompts["question_only"]
+    # a row's target only sets how far decoding may run
+    row = Row(generator.prompt_ids(text, cue), None, (), (generator.eos_id,) * (new_tokens - EXTRA_TOKENS))
+    (decoded,) = greedy_decode(generator, [row], None, K=0)
+    return generator.text(decoded.ids).strip()
 
 
 def converged_by(loss_text: float, baselines: dict[str, Loss | None]) -> list[str]:

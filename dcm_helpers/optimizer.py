@@ -28,6 +28,8 @@ class Progress:
     done: int = 0
     reconstructed: int = 0
     work: Work = field(default_factory=Work)
+    in_flight: Sequence[Attempt] = ()
+    """What is being optimized now, to be read only."""
 
 
 class ContentOptimizer:
@@ -86,6 +88,7 @@ class ContentOptimizer:
                     yield result
                 ended = []
             if on_step is not None:
+                progress.in_flight = batch.attempts
                 on_step(progress)
             if stopping:
                 return

@@ -1,6 +1,10 @@
-"""The progress line of a long computation: problems done, reconstructed, steps per second, time left, on stderr."""
+"""What a person at a terminal sees and does during a long computation: the progress line, and stopping it."""
 
+import contextlib
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
@@ -36,3 +40,22 @@ class ProgressLine(tqdm):
         reconstructed = self._reconstructed_before + progress.reconstructed
         self.set_postfix_str(f"{reconstructed} reconstructed{pace}", refresh=False)
         self.update(self._done_before + progress.done - self.n)
+
+
+@contextlib.contextmanager
+def stopping_on_interrupt(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C (or a notebook's interrupt button) set ``stop``, to end after the current step; again, end at once."""
+
+    def handler(*_) -> None:
+        print("\nStopping after this step; interrupt again to end at once.", file=sys.stderr)
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

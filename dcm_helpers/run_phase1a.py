@@ -1,10 +1,8 @@
 """Run Phase 1a from a terminal: ``python -m dcm_helpers.run_phase1a --help``."""
 
 import argparse
-import contextlib
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,7 +13,8 @@ from transformers.utils import logging
 from dcm_helpers.analyze_results import report
 from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
 from dcm_helpers.models import MEMORY_ADVICE
-from dcm_helpers.stages import Phase1a, prepare
+from dcm_helpers.progress import stopping_on_interrupt
+from dcm_helpers.stages import prepare
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -53,22 +52,6 @@ def parse(arguments: Sequence[str] | None) -> Command:
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
 
 
-@contextlib.contextmanager
-def stopping_on_interrupt(run: Phase1a) -> Iterator[None]:
-    """Let Ctrl-C end the run after the current step; a second one ends it at once."""
-
-    def handler(*_) -> None:
-        print("\nStopping after this step; press Ctrl-C again to end at once.", file=sys.stderr)
-        run.stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
     logging.disable_progress_bar()
@@ -77,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with prepare(command.run, command.resume) as run:
             print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
             print(f"Results go to {run.folder.path}", file=sys.stderr)
-            with stopping_on_interrupt(run):
+            with stopping_on_interrupt(run.stop):
                 summary = run.run()
             print(report(run.folder))
     except InputError as error:

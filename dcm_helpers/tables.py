@@ -1,0 +1,99 @@
+"""Records and results as pandas tables, for notebooks and figures. Losses are in nats per token."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dcm_helpers.attempts import Result
+from dcm_helpers.verdicts import rate
+
+
+def record_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each finished problem of stage 1 or 2.
+
+    Returns:  columns problem, pair, kind ('question', 'answer', 'joint'), reconstructed, converged, ended_as, steps,
+              tokens (of all targets, EOS included), loss (sum over views)
+    """
+    rows = [
+        {
+            "problem": record["problem"],
+            "pair": record["pair"],
+            "kind": record["problem"].rsplit("/", 1)[1],
+            "reconstructed": record["reconstructed"],
+            "converged": record["converged"],
+            "ended_as": record["stop_reason"],
+            "steps": record["steps"],
+            "tokens": sum(len(view["target_ids"]) for view in record["views"]),
+            "loss": record["loss"],
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def result_table(results: Sequence[Result], kind: str = "") -> pd.DataFrame:
+    """One row for each result of the optimizer.
+
+    Returns:  columns problem, kind (as given), reconstructed, ended_as, steps, restarts, loss (sum over views)
+    """
+    rows = [
+        {
+            "problem": result.problem.id,
+            "kind": kind,
+            "reconstructed": result.reconstructed,
+            "ended_as": result.stop_reason.value,
+            "steps": result.steps,
+            "restarts": result.restarts_tried,
+            "loss": result.loss,
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows)
+
+
+def convergence_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each view of stage 2: its loss without EOS, the clauses it converged by, and its baselines."""
+    rows = [
+        {
+            "pair": record["pair"],
+            "view": view["mode"],
+            "loss": view["loss_text"],
+            "converged by": " and ".join(view["converged_by"]) or "neither",
+            **{name: loss["loss_text"] for name, loss in view["baselines"].items() if loss},
+        }
+        for record in records
+        for view in record["views"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def validation_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each view of stage 3: what was wanted, what was written, and how it went."""
+    rows = [
+        {
+            "pair": record["pair"],
+            "outcome": record["outcome"],
+            "view": view["mode"],
+            "wanted": view["target_text"],
+            "written": view["decoded_text"],
+            "exact": view["exact"],
+            "F1": view["f1"],
+            "stopped": view["clean_stop"],
+            "repeated share": view["repeated_share"],
+            "degeneration": view["degeneration"] or "",
+        }
+        for record in records
+        for view in record["views"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def rate_table(table: pd.DataFrame, flag: str, by: Sequence[str]) -> pd.DataFrame:
+    """How often a flag is true in each group, with its 95 % Wilson interval.
+
+    Returns:  one row for each group in order of appearance: the columns ``by``, then count, n, rate, low, high
+    """
+    groups = table.groupby(list(by), sort=False)[flag]
+    return pd.DataFrame(
+        [dict(zip(by, names, strict=True)) | rate(int(flags.sum()), len(flags)) for names, flags in groups]
+    )
