@@ -1,5 +1,6 @@
 """Watch the optimizer work: problems as a grid of states, loss curves, pace, time left, and a button that stops it."""
 
+import asyncio
 import contextlib
 import time
 from collections import Counter
@@ -25,9 +26,10 @@ CURVES = 24
 class Dashboard:
     """Runs a :class:`ContentOptimizer` and shows how far it is; in a terminal, as a progress line.
 
-    The stop button, or interrupting the kernel once, ends the run after the current step and keeps what is done.
+    The stop button, or interrupting the kernel once, ends the run after the current step and keeps what is done. A
+    kernel hears the button only while a cell awaits, hence :meth:`watch` in notebooks.
 
-    >>> results = Dashboard(ContentOptimizer(generator, config)).run(problems)
+    >>> results = await Dashboard(ContentOptimizer(generator, config)).watch(problems)
     """
 
     def __init__(self, optimizer: ContentOptimizer, title: str = "Optimization"):
@@ -63,6 +65,15 @@ class Dashboard:
         self._button.disabled = True
         self.draw()
         return [self.results[problem.id] for problem in problems if problem.id in self.results]
+
+    async def watch(self, problems: Sequence[Problem]) -> list[Result]:
+        """As :meth:`run`, but in a thread, so that a notebook's kernel hears the stop button; ``await`` it."""
+        work = asyncio.ensure_future(asyncio.to_thread(self.run, problems))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:  # the kernel was interrupted
+            self.stop.set()
+            return await work
 
     @contextlib.contextmanager
     def _terminal_line(self):

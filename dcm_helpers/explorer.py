@@ -76,9 +76,10 @@ class Explorer:
         self.emptied = ipywidgets.SelectMultiple(options=slots, rows=4, description="empty", **style)
         self.one = ipywidgets.Dropdown(options=[(NOBODY, NO_SLOT), *slots], description="swap", **style)
         self.two = ipywidgets.Dropdown(options=[(NOBODY, NO_SLOT), *slots], description="and", **style)
-        self._controls = [
-            *(self.view, self.noise, self.seed, self.blend, self.other, self.emptied, self.one, self.two),
-        ]
+        self._controls = (
+            *(self.view, self.noise, self.seed, self.blend),
+            *(self.other, self.emptied, self.one, self.two),
+        )
         self._output = LiveOutput()
         self.pair.observe(self._open_chosen, "value")
         for control in self._controls:
@@ -99,6 +100,8 @@ class Explorer:
         Raises:   InputError if the run has no such problem
         """
         require(problem in self.found, f"there is no problem {problem!r} here; expected one of {', '.join(self.found)}")
+        if self.pair.value == problem:
+            self._open_chosen()
         self.pair.value = problem
 
     def change(self) -> Change:
@@ -123,7 +126,7 @@ class Explorer:
         (decoded,) = greedy_decode(self.generator, [row], content[None].to(self.generator.device), K=len(content))
         return view, content, decoded
 
-    def _open_chosen(self, _) -> None:
+    def _open_chosen(self, _=None) -> None:
         """Another pair: take back every disturbance, then decode once."""
         fresh = Change()
         controls = {

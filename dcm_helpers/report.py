@@ -200,7 +200,8 @@ def verdicts(summary: dict) -> list[tuple[str, str, str]]:
 def card(name: str, figure: str, meaning: str) -> str:
     """One verdict as a card."""
     name, figure, meaning = (html.escape(text) for text in (name, figure, meaning))
-    return f'<div class="card"><h2>{name}</h2><strong>{figure}</strong>{meaning}</div>'
+    counts, _, share = figure.partition(", ")
+    return f'<div class="card"><h2>{name}</h2><strong>{counts}</strong>{share}<br>{meaning}</div>'
 
 
 def link(page: Page) -> str:

@@ -1,5 +1,7 @@
 """The dashboard and the explorer without a front end: what their controls do, and that nothing finished is lost."""
 
+import asyncio
+
 import pytest
 import torch
 
@@ -64,6 +66,25 @@ def test_stopping_keeps_what_is_done(tiny, problems):
     assert "waiting" in set(board.states()["state"])
 
 
+def test_watching_gives_the_same_and_an_interrupt_keeps_what_is_done(tiny, problems):
+    """A cancelled wait, which is what an interrupted kernel makes of it, ends the run and still returns results."""
+    board = Dashboard(ContentOptimizer(tiny, CONFIG))
+    watched = asyncio.run(board.watch(problems[:3]))
+    plain = ContentOptimizer(tiny, CONFIG).optimize(problems[:3])
+    assert [(r.problem.id, r.steps) for r in watched] == [(r.problem.id, r.steps) for r in plain]
+    board = Dashboard(ContentOptimizer(tiny, OptimizerConfig(K=8, num_steps=300, batch_size=2)))
+
+    async def interrupted():
+        waiting = asyncio.ensure_future(board.watch(problems))
+        while not board.results:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        return await waiting
+
+    kept = asyncio.run(interrupted())
+    assert 0 < len(kept) < len(problems) and board.stop.is_set()
+
+
 def test_changes_are_applied_in_order():
     content = torch.arange(12.0).view(4, 3)
     other = -torch.ones(4, 3)
@@ -114,6 +135,9 @@ def test_opening_another_pair_takes_every_disturbance_back(explorer):
     explorer.noise.value, explorer.emptied.value, explorer.other.value = 1.0, (0,), names[1]
     explorer.open(names[2])
     assert explorer.change() == Change() and explorer.other.value == NOBODY
+    explorer.noise.value = 1.0
+    explorer.open(names[2])
+    assert explorer.change() == Change(), "opening the pair that is open does so too"
     with pytest.raises(InputError, match="no problem 'nobody'"):
         explorer.open("nobody")
 
