@@ -11,7 +11,7 @@ import ipywidgets
 import pandas as pd
 from IPython.display import display
 
-from dcm_helpers.attempts import Attempt, Result
+from dcm_helpers.attempts import Attempt, Result, thinned
 from dcm_helpers.live import LiveOutput, in_notebook
 from dcm_helpers.optimizer import ContentOptimizer, Progress
 from dcm_helpers.plots import curves_of, loss_curves, status_grid
@@ -47,6 +47,7 @@ class Dashboard:
     def run(self, problems: Sequence[Problem]) -> list[Result]:
         """Optimize the problems. Returns the finished ones in the order given: all, unless stopped."""
         self._problems, self._started, self._drawn = problems, time.perf_counter(), 0.0
+        self._line, self._grid, self._curves = LiveOutput(), LiveOutput(), LiveOutput()
         self.results.clear()
         self.stop.clear()
         if in_notebook():
@@ -134,7 +135,7 @@ class Dashboard:
         entries += [(attempt.problem, attempt.history) for attempt in self.progress.in_flight]
         return curves_of(
             [
-                (problem.id, [view.mode or "alone" for view in problem.views], history)
+                (problem.id, [view.mode or "alone" for view in problem.views], thinned(history))
                 for problem, history in entries[-CURVES:]
             ]
         )

@@ -92,6 +92,7 @@ class Explorer:
             left = box([self.pair, self.view, self.noise, self.seed])
             right = box([self.emptied, ipywidgets.HBox([self.one, self.two]), self.blend, self.other])
             display(ipywidgets.HBox([left, right]))
+        self._output = LiveOutput()
         self._refresh()
 
     def open(self, problem: str) -> None:

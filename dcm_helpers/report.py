@@ -178,7 +178,8 @@ def index(folder: RunFolder, pages: Sequence[Page]) -> str:
         subtitle=html.escape(f"{generator['name']}, {generator['dtype']}; {manifest['data']['account']}"),
         cards="".join(card(*each) for each in verdicts(summary)),
         links="".join(link(page) for page in pages),
-        text=html.escape(report_text(folder)),
+        # the page goes to other people: where the run lies on this machine is none of its business
+        text=html.escape(report_text(folder).replace(str(folder.path), folder.path.name)),
     )
 
 

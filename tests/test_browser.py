@@ -86,7 +86,6 @@ def lab(folder):
         [
             *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={port}"),
             *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}", "--allow-root"),
-            "--LabApp.news_url=None",
         ],
         env={**os.environ, "DCM_RUN": str(folder.path), "JUPYTER_CONFIG_DIR": str(root / "config")},
         stdout=log,

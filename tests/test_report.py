@@ -64,6 +64,7 @@ def test_math_in_code_is_left_alone():
 
 def test_texts_of_the_data_are_escaped(folder):
     page = report.index(folder, [report.Page("01_x", "<b>title</b>", "a <i>question</i>", error="cell 3: <script>")])
+    assert str(folder.path) not in page, "a place on this machine"
     assert "<b>title" not in page and "<script>" not in page and "&lt;script&gt;" in page
 
 
