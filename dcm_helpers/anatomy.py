@@ -34,7 +34,7 @@ def row_positions(generator: Generator, problem: Problem, K: int) -> pd.DataFram
             scored = 0 <= place < len(row.target_ids)
             table.append(
                 {
-                    "view": view.mode or "alone",
+                    "view": view.name,
                     "position": position,
                     "part": part,
                     "token": token if isinstance(token, str) else token_text(generator, token),

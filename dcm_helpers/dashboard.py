@@ -14,9 +14,10 @@ from IPython.display import display
 from dcm_helpers.attempts import Attempt, Result, thinned
 from dcm_helpers.live import LiveOutput, in_notebook
 from dcm_helpers.optimizer import ContentOptimizer, Progress
-from dcm_helpers.plots import curves_of, loss_curves, status_grid
+from dcm_helpers.plots import loss_curves, status_grid
 from dcm_helpers.progress import ProgressLine, stopping_on_interrupt
 from dcm_helpers.stm import Problem
+from dcm_helpers.tables import curves_of
 
 REDRAW_SECONDS = 1.0
 CURVES = 24
@@ -93,7 +94,8 @@ class Dashboard:
     def draw(self) -> None:
         """Show where things stand."""
         states = self.states()
-        self._line.show_html(f"<b>{self.title}</b>: {self.account(states)}", f"{self.title}: {self.account(states)}")
+        account = self.account(states)
+        self._line.show_html(f"<b>{self.title}</b>: {account}", f"{self.title}: {account}")
         self._grid.show_figure(status_grid(states), str(dict(Counter(states["state"]))))
         curves = self.curves()
         if len(curves):
@@ -135,7 +137,7 @@ class Dashboard:
         entries += [(attempt.problem, attempt.history) for attempt in self.progress.in_flight]
         return curves_of(
             [
-                (problem.id, [view.mode or "alone" for view in problem.views], thinned(history))
+                (problem.id, [view.name for view in problem.views], thinned(history))
                 for problem, history in entries[-CURVES:]
             ]
         )

@@ -208,7 +208,7 @@ class Explorer:
 
 def view_names(solution: Solution) -> list[str]:
     """The modes that a solution's views go by."""
-    return [view.mode or "alone" for view in solution.problem.views]
+    return [view.name for view in solution.problem.views]
 
 
 def mixed(p: float) -> str:

@@ -3,8 +3,6 @@
 Every function takes a pandas table with the columns that it names, and computes nothing that is not drawn.
 """
 
-from collections.abc import Sequence
-
 import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
@@ -289,14 +287,3 @@ def matrix(table: pd.DataFrame, title: str, unit: str, digits: int | None = 2) -
     text = f".{digits}f" if digits is not None else False
     figure = px.imshow(table, text_auto=text, aspect="auto", title=title, labels={"color": unit}, **DRAWN)
     return figure.update_xaxes(title="").update_yaxes(title="")
-
-
-def curves_of(histories: Sequence[tuple[str, Sequence[str], Sequence[tuple[int, Sequence[float]]]]]) -> pd.DataFrame:
-    """The table that :func:`loss_curves` draws, from (problem, views, ((step, losses), ...)) entries."""
-    rows = [
-        (problem, view, step, loss)
-        for problem, views, history in histories
-        for step, losses in history
-        for view, loss in zip(views, losses, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["problem", "view", "step", "loss"])

@@ -155,7 +155,7 @@ def written_tokens(generator: Generator, problem: Problem, content: Content) -> 
     decoded = greedy_decode(generator, view_rows(generator, [problem]), contents, K=len(content))
     return pd.DataFrame(
         [
-            (view.mode or "alone", position, token_text(generator, token), probability)
+            (view.name, position, token_text(generator, token), probability)
             for view, written in zip(problem.views, decoded, strict=True)
             for position, (token, probability) in enumerate(
                 zip(written.ids, written.probabilities, strict=True), start=1

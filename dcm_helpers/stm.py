@@ -36,6 +36,11 @@ class View:
     given_text: str = ""
     given_ids: tuple[int, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What the view is called in tables and figures: its mode, or 'alone'."""
+        return self.mode or "alone"
+
     @classmethod
     def of(cls, generator: Generator, target: str, mode: str | None = None, given: str = "") -> "View":
         """A view of a target text, tokenized by the Generator's conventions."""

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dcm_helpers import plots, style
+from dcm_helpers.tables import curves_of
 
 
 def records():
@@ -56,7 +57,7 @@ def test_clusters_carry_the_problem_and_harmless_texts():
 
 
 def test_every_figure_has_the_template_and_titled_axes():
-    curves = plots.curves_of([("p", ("Q", "A"), [(0, (2.0, 1.0)), (1, (1.0, 0.5))])])
+    curves = curves_of([("p", ("Q", "A"), [(0, (2.0, 1.0)), (1, (1.0, 0.5))])])
     assert curves["loss"].tolist() == [2.0, 1.0, 1.0, 0.5]
     line = pd.DataFrame({"line": "a", "t": [0, 1], "loss": [1.0, 2.0], "reconstructed": [True, False]})
     square = pd.DataFrame({"x": [0, 0, 1, 1], "y": [0, 1, 0, 1], "loss": [1.0, 2, 3, 4]})
