@@ -6,7 +6,7 @@ touches the Generator.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dcm_helpers.config import CONFIDENCE, IMPROVEMENT, PLATEAU_STEPS, STALL_STEPS, OptimizerConfig
@@ -52,11 +52,18 @@ class Best:
     step: int
     """Updates made before this content."""
     meets_rule: bool = False
+    penalty: float = 0.0
+    """Weighted terms beside cross-entropy."""
 
     @property
     def loss(self) -> float:
-        """Sum of the views' losses: the objective."""
+        """Sum of the views' losses."""
         return sum(view.loss for view in self.views)
+
+    @property
+    def objective(self) -> float:
+        """What is minimized: the sum of the views' losses, and the weighted terms beside it."""
+        return self.loss + self.penalty
 
     @property
     def exact(self) -> bool:
@@ -64,14 +71,14 @@ class Best:
         return all(view.exact for view in self.views)
 
     def beats(self, other: "Best | None") -> bool:
-        """Meeting the stop rule comes first, then being exact, then the lower loss."""
+        """Meeting the stop rule comes first, then being exact, then the lower objective."""
         if other is None:
             return True
         return self._rank > other._rank
 
     @property
     def _rank(self) -> tuple[bool, bool, float]:
-        return self.meets_rule, self.exact, -self.loss if math.isfinite(self.loss) else -math.inf
+        return self.meets_rule, self.exact, -self.objective if math.isfinite(self.objective) else -math.inf
 
 
 @dataclass
@@ -88,30 +95,35 @@ class Attempt:
     must_be_confident: bool = False
     """Set when the decoder contradicted an exact content: only a confident one will do."""
     best: Best | None = None
+    exact_step: int | None = None
+    """Updates made before the first content that was exact in every view."""
     reason: StopReason | None = None
     history: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     """(step, loss of each view) at every measurement."""
     state: dict[str, Tensor] = field(default_factory=dict)
     """Content, Adam moments and best content, (K, D) each, while the attempt is out of the batch."""
     _reference: tuple[int, float] = (0, math.inf)
-    """The last step at which the best loss had improved enough, and that loss."""
+    """The last step at which the best objective had improved enough, and that objective."""
 
-    def measure(self, views: tuple[Measurement, ...]) -> bool:
+    def measure(self, views: tuple[Measurement, ...], penalty: float = 0.0) -> bool:
         """Take in the measurement of the current content and decide whether to end (``reason``).
 
+        Args:     penalty  the weighted terms beside cross-entropy, at the current content
         Returns:  whether this content is the best so far and must be kept
         """
-        now = Best(views, self.step)
+        now = Best(views, self.step, penalty=penalty)
         self.history.append((self.step, tuple(view.loss for view in views)))
-        if not math.isfinite(now.loss):
+        if not math.isfinite(now.objective):
             self.reason = StopReason.NON_FINITE
             self.best = self.best or now
             return False
-        if now.loss < self._reference[1] * (1 - IMPROVEMENT):
-            self._reference = (self.step, now.loss)
+        if now.exact and self.exact_step is None:
+            self.exact_step = self.step
+        if now.objective < self._reference[1] * (1 - IMPROVEMENT):
+            self._reference = (self.step, now.objective)
         met = self._rule_met_by(now)
         if met is not None:
-            now = Best(views, self.step, meets_rule=True)
+            now = replace(now, meets_rule=True)
         is_best = now.beats(self.best)
         if is_best:
             self.best = now
@@ -156,7 +168,7 @@ class Attempt:
     def contradicted(self) -> None:
         """The decoder did not confirm the best content: go on until confident, or give up if it already was."""
         # it no longer counts as meeting the rule, and any other exact content with a lower loss is preferred
-        self.best = Best(self.best.views, self.best.step)
+        self.best = replace(self.best, meets_rule=False)
         if self.must_be_confident or all(view.min_p >= CONFIDENCE for view in self.best.views):
             self.reason = StopReason.UNCONFIRMED
             return
@@ -198,6 +210,10 @@ class Result:
     """Updates made in the restart that the content comes from."""
     best_step: int
     """Updates made before the stored content was measured."""
+    exact_step: int | None
+    """Updates made in that restart before the first exact content; None if there was none."""
+    penalty: float
+    """Weighted terms beside cross-entropy, at the stored content."""
     restart: int
     """The restart that the content comes from, counted from 0."""
     restarts_tried: int

@@ -16,6 +16,7 @@ from dcm_helpers.losses import each_group, groups_by_length, score, target_logit
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import Layout, Problem, Row, initial_content, lay_out, view_rows
+from dcm_helpers.terms import weighted_terms
 
 BETA1 = 0.9
 EPSILON = 1e-8
@@ -146,10 +147,23 @@ class Batch:
         measurements = [Measurement(*numbers, exact=bool(exact)) for *numbers, exact in columns]
         by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
         in_order = iter(by_row[index] for index in range(len(self._rows)))
-        improved = [attempt.measure(tuple(next(in_order) for _ in attempt.problem.views)) for attempt in self.attempts]
+        improved = [
+            attempt.measure(tuple(next(in_order) for _ in attempt.problem.views), penalty)
+            for attempt, penalty in zip(self.attempts, self._measure_terms(), strict=True)
+        ]
         keep = self._to_device(torch.tensor(improved))[:, None, None]
         self.state["best"] = torch.where(keep, self.state["content"], self.state["best"])
         self.work.evaluations += len(self.attempts)
+
+    def _measure_terms(self) -> list[float]:
+        """Measure the weighted terms beside cross-entropy, one number a content, and add their gradients."""
+        contents = self.state["content"].detach().requires_grad_()
+        penalty = weighted_terms(self.generator, contents, self.config)
+        if penalty is None:
+            return [0.0] * len(self.attempts)
+        (gradient,) = torch.autograd.grad(penalty.sum(), contents)
+        self.gradient += gradient
+        return penalty.tolist()
 
     def _measure_group(self, group: list[int]) -> Float[Tensor, "5 N"]:
         """Measure some rows, in the order of :class:`Measurement`'s fields, and add their gradients."""
@@ -186,7 +200,10 @@ class Batch:
         self.state["exp_avg"].lerp_(gradient, 1 - BETA1)
         self.state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         denominator = self.state["exp_avg_sq"].sqrt() / correction + EPSILON
-        self.state["content"] -= size * self.state["exp_avg"] / denominator
+        moved = self.state["content"] - size * self.state["exp_avg"] / denominator
+        if self.config.hold_norm:
+            moved *= self.state["content"].norm(dim=2, keepdim=True) / moved.norm(dim=2, keepdim=True)
+        self.state["content"] = moved
         for attempt in self.attempts:
             attempt.step += 1
         self.work.updates += len(self.attempts)

@@ -17,6 +17,7 @@ StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
 Initialization = Literal["tokens", "gaussian"]
 Weighting = Literal["token", "view"]
+Layers = Literal["trained", "shuffled", "random"]
 
 PLATEAU_STEPS = 50
 """Stop rule `minimize` ends once the best loss has not improved by IMPROVEMENT in this many steps."""
@@ -54,6 +55,9 @@ class GeneratorConfig:
     compile: bool = False
     """Compile the Generator's blocks with torch.compile before the first step: some 20 to 60 s once, then faster steps.
     On a CPU it needs a C++ compiler."""
+    layers: Layers = "trained"
+    """A control: the Generator's blocks as they were 'trained', in a 'shuffled' order, or with 'random' weights at the
+    scale of the trained ones. Embeddings and output head stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ class OptimizerConfig:
     weighting: Weighting = "token"
     """What counts the same when gradients of several views are added: every target 'token', so that a long question
     pulls harder than a short answer, or every 'view' (the mission's objective). Losses are reported per view."""
+    token_distance: float = 0.0
+    """Weight of a term beside cross-entropy: the mean Euclidean distance of slots to their nearest token, in nats per
+    unit of distance. 0 leaves it out."""
+    hold_norm: bool = False
+    """Keep every slot at the norm it starts with (a token's), so that only directions are optimized."""
     init: Initialization = "tokens"
     """Where content starts: 'tokens' (embeddings of K random tokens) or 'gaussian' (noise at the scale of the
     embeddings)."""
@@ -117,6 +126,10 @@ class OptimizerConfig:
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
+        require(
+            0 <= self.token_distance < math.inf,
+            f"token_distance is {self.token_distance}; expected 0 (off) or a positive weight",
+        )
         require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")
         for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
             value = getattr(self, name)

@@ -11,8 +11,6 @@ for every Generator and are recorded in each run:
 """
 
 import hashlib
-import os
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from huggingface_hub.utils import get_session
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from dcm_helpers.blocks import change_layers, compile_blocks
 from dcm_helpers.config import PROJECT, GeneratorConfig, InputError, require
 from dcm_helpers.embedded import PackagedGenerator, unpack
 from dcm_helpers.shapes import Float, Int, Tensor
@@ -187,30 +186,11 @@ def load_generator(config: GeneratorConfig) -> Generator:
             f"Expected one of {', '.join(NAMED)}, a hub id of a causal language model (owner/name), or a local "
             "folder written by save_pretrained."
         ) from error
+    change_layers(model, config.layers)
     generator = freeze(config.model, model, tokenizer)
     if config.compile:
-        compile_blocks(generator)
+        compile_blocks(model)
     return generator
-
-
-def compile_blocks(generator: Generator) -> None:
-    """Compile each block of the Generator in place, once for all row counts and lengths; all share the code.
-
-    Raises:   InputError where the blocks cannot be told, or a CPU's C++ compiler is missing
-    """
-    model = generator.model
-    names = set(model._no_split_modules or ())
-    blocks = [module for module in model.modules() if type(module).__name__ in names]
-    require(bool(blocks), f"{generator.name} does not say which modules are its blocks; leave --compile out")
-    if generator.device.type == "cpu":
-        compilers = [os.environ.get("CXX"), "g++", "clang++", "cl"]
-        require(
-            any(shutil.which(name) for name in compilers if name),
-            "compiling for a CPU needs a C++ compiler and none was found (g++, clang++, or $CXX); install one, or "
-            "leave --compile out",
-        )
-    for block in blocks:
-        block.compile(dynamic=True)
 
 
 def freeze(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Generator:

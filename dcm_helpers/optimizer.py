@@ -18,6 +18,7 @@ from dcm_helpers.batch import Batch, Work, automatic_size
 from dcm_helpers.config import OptimizerConfig, require
 from dcm_helpers.decoding import decode_problems
 from dcm_helpers.models import Generator
+from dcm_helpers.shapes import Contents
 from dcm_helpers.stm import Problem, require_fits
 
 
@@ -30,6 +31,8 @@ class Progress:
     work: Work = field(default_factory=Work)
     in_flight: Sequence[Attempt] = ()
     """What is being optimized now, to be read only."""
+    contents: Contents | None = None
+    """Their contents after the step, in the same order."""
 
 
 class ContentOptimizer:
@@ -88,7 +91,7 @@ class ContentOptimizer:
                     yield result
                 ended = []
             if on_step is not None:
-                progress.in_flight = batch.attempts
+                progress.in_flight, progress.contents = batch.attempts, batch.state.get("content")
                 on_step(progress)
             if stopping:
                 return
@@ -166,6 +169,8 @@ class _Record:
             stop_reason=attempt.reason,
             steps=attempt.step,
             best_step=attempt.best.step,
+            exact_step=attempt.exact_step,
+            penalty=attempt.best.penalty,
             restart=attempt.restart,
             restarts_tried=len(self.attempts),
             steps_total=sum(tried.step for tried in self.attempts),

@@ -12,9 +12,22 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
-    *("shapes", "config", "embedded", "models", "datasets", "results", "stm", "problems", "losses", "decoding"),
+    *(
+        "shapes",
+        "config",
+        "embedded",
+        "blocks",
+        "models",
+        "datasets",
+        "results",
+        "stm",
+        "problems",
+        "losses",
+        "decoding",
+    ),
+    *("manifold", "terms"),
     *("metrics", "attempts", "batch", "optimizer", "baselines", "records", "verdicts", "tables", "progress", "stages"),
-    *("anatomy", "solutions", "landscape", "manifold", "clustering", "style", "plots", "live", "dashboard", "explorer"),
+    *("anatomy", "solutions", "landscape", "clustering", "style", "plots", "live", "dashboard", "explorer"),
     *("analyze_results", "export", "report", "alternatives", "speed", "race", "growth", "benchmark", "run_phase1a"),
 ]
 MODULES = sorted(path.stem for path in (ROOT / "dcm_helpers").glob("*.py") if path.stem != "__init__")

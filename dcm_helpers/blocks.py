@@ -1,0 +1,65 @@
+"""A Generator's blocks: compiled one by one for speed, or exchanged and drawn anew as a control."""
+
+import os
+import shutil
+
+import torch
+from transformers import PreTrainedModel
+
+from dcm_helpers.config import Layers, require
+
+
+def blocks_of(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """The model's blocks, first to last.
+
+    Raises:   InputError where the model does not say which of its modules they are
+    """
+    names = set(model._no_split_modules or ())
+    blocks = [module for module in model.modules() if type(module).__name__ in names]
+    require(
+        bool(blocks),
+        f"{type(model).__name__} does not say which modules are its blocks; leave --compile and --layers out",
+    )
+    return blocks
+
+
+@torch.no_grad()
+def change_layers(model: PreTrainedModel, layers: Layers, seed: int = 0) -> None:
+    """A control that keeps vocabulary and size and takes away what training put between them, in place.
+
+    'shuffled' exchanges the blocks' weights in a seeded order that leaves none in its place; 'random' draws each weight
+    matrix anew from a normal distribution with the matrix's own mean and standard deviation, and keeps vectors (norms,
+    biases), so that activations stay in their usual range.
+    """
+    if layers == "trained":
+        return
+    blocks, random = blocks_of(model), torch.Generator().manual_seed(seed)
+    if layers == "shuffled":
+        order = torch.randperm(len(blocks), generator=random)
+        source = dict(zip(order.tolist(), order.roll(1).tolist(), strict=True))  # one cycle, so every block moves
+        states = [{name: value.clone() for name, value in block.state_dict().items()} for block in blocks]
+        for index, block in enumerate(blocks):
+            block.load_state_dict(states[source[index]])
+        return
+    for block in blocks:
+        for weight in block.parameters():
+            if weight.dim() > 1:
+                noise = torch.randn(weight.shape, generator=random)
+                weight.copy_(weight.float().mean().item() + weight.float().std().item() * noise)
+
+
+def compile_blocks(model: PreTrainedModel) -> None:
+    """Compile each block of a Generator in place, once for all row counts and lengths; all share the code.
+
+    Raises:   InputError where the blocks cannot be told, or a CPU's C++ compiler is missing
+    """
+    blocks = blocks_of(model)
+    if model.device.type == "cpu":
+        compilers = [os.environ.get("CXX"), "g++", "clang++", "cl"]
+        require(
+            any(shutil.which(name) for name in compilers if name),
+            "compiling for a CPU needs a C++ compiler and none was found (g++, clang++, or $CXX); install one, or "
+            "leave --compile out",
+        )
+    for block in blocks:
+        block.compile(dynamic=True)
