@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
@@ -13,6 +14,8 @@ from dcm_helpers.stm import seeded
 
 TOKENS_AT_ONCE = 8192
 """Vocabulary rows that are compared at once: distances to a whole vocabulary of 150 000 would not fit."""
+VECTORS_AT_ONCE = 1024
+"""Vectors that are compared at once: together with the rows, tables of 32 MB, a few at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,40 @@ def nearest_tokens(
     Args:     apart_from  a token that each vector must not be compared with: itself, when tokens are compared with
               tokens
     """
+    ids = ordinary_tokens(generator).to(generator.device)
     vectors = vectors.to(generator.device, torch.float32)
+    itself = torch.full((len(vectors),), -1) if apart_from is None else apart_from  # no token has the id -1
+    parts = [
+        _nearest_of_some(generator, ids, *part)
+        for part in zip(vectors.split(VECTORS_AT_ONCE), itself.to(vectors.device).split(VECTORS_AT_ONCE), strict=True)
+    ]
+    return Nearest(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+
+def _nearest_of_some(
+    generator: Generator, ordinary: Int[Tensor, " W"], vectors: Float[Tensor, "N D"], apart_from: Int[Tensor, " N"]
+) -> tuple[Tensor, ...]:
+    """The fields of :class:`Nearest`, in their order, for vectors few enough to be compared at once."""
     norm = vectors.norm(dim=1)
     least, most = vectors.new_full((len(vectors),), torch.inf), vectors.new_full((len(vectors),), -torch.inf)
     token = torch.zeros(len(vectors), dtype=torch.long, device=vectors.device)
     cosine_token = token.clone()
-    for ids in ordinary_tokens(generator).to(vectors.device).split(TOKENS_AT_ONCE):
+    for ids in ordinary.split(TOKENS_AT_ONCE):
         rows = generator.embed(ids).float()
         products, row_norms = vectors @ rows.T, rows.norm(dim=1)
-        squares = row_norms**2 - 2 * products  # up to the vector's own square
-        cosines = products / row_norms.clamp(min=torch.finfo(torch.float32).tiny)
-        if apart_from is not None:
-            itself = apart_from.to(vectors.device)[:, None] == ids
-            squares, cosines = squares.masked_fill(itself, torch.inf), cosines.masked_fill(itself, -torch.inf)
+        itself = apart_from[:, None] == ids
+        squares = (row_norms**2 - 2 * products).masked_fill_(itself, torch.inf)  # up to the vector's own square
         closest, place = squares.min(1)
         token = torch.where(closest < least, ids[place], token)
         least = torch.minimum(closest, least)
-        straightest, place = cosines.max(1)
+        cosines = products / row_norms.clamp(min=torch.finfo(torch.float32).tiny)
+        straightest, place = cosines.masked_fill_(itself, -torch.inf).max(1)
         cosine_token = torch.where(straightest > most, ids[place], cosine_token)
         most = torch.maximum(straightest, most)
     # the expanded square loses small distances to rounding, so the chosen ones are taken directly
     distance = (vectors - generator.embed(token).float()).norm(dim=1)
     cosine = F.cosine_similarity(vectors, generator.embed(cosine_token).float(), dim=1)
-    return Nearest(distance, token, cosine, cosine_token, norm)
+    return distance, token, cosine, cosine_token, norm
 
 
 def nearest_of_tokens(generator: Generator, sample: int, seed: int = 0) -> Nearest:
@@ -82,8 +96,50 @@ def nearest_of_tokens(generator: Generator, sample: int, seed: int = 0) -> Neare
     return nearest_tokens(generator, generator.embed(ids), apart_from=ids)
 
 
+def rank_among_tokens(values: Float[np.ndarray, " N"], reference: Float[Tensor, " tokens"]) -> Float[np.ndarray, " N"]:
+    """How vectors lie to their nearest tokens, measured by how tokens lie to theirs: 0 nearer than all, 1 farther.
+
+    Args:     values  distances to the nearest token;  reference  those of tokens to their nearest other tokens, as
+              :func:`nearest_of_tokens` finds them. For cosines, pass both negated
+    Returns:  for each value the share of tokens whose own is smaller
+    """
+    return np.searchsorted(reference.sort().values.cpu().numpy(), values) / len(reference)
+
+
 def snapped(generator: Generator, contents: Contents, by: Literal["distance", "direction"]) -> Contents:
     """The contents with every slot replaced by the embedding of its nearest token, by distance or by direction."""
     near = nearest_tokens(generator, contents.flatten(0, 1))
     tokens = near.token if by == "distance" else near.cosine_token
     return generator.embed(tokens).view(contents.shape).to(contents.dtype)
+
+
+def turned(contents: Float[Tensor, "... D"], *seed: object) -> Float[Tensor, "... D"]:
+    """Every slot in a random direction, with the norm that it has: a null for what lies in directions."""
+    noise = torch.randn(contents.shape, generator=seeded("turned", *seed), dtype=torch.float64).to(contents)
+    return noise * (contents.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True))
+
+
+def random_travel(start: Contents, end: Contents, *seed: object) -> Contents:
+    """A null for where optimization ends: every slot from its start as far as it went, in a random direction."""
+    return start + turned(end - start, "travel", *seed)
+
+
+def slot_geometry(generator: Generator, contents: Contents, starts: Contents) -> pd.DataFrame:
+    """How each slot lies to the tokens and to where it began.
+
+    Args:     starts  where each content's optimization began
+    Returns:  one row per slot, lengths in embedding units: ``content`` (place in ``contents``, from 0), ``slot`` (from
+              1); ``distance`` and ``cosine``, each to the token nearest by it; ``norm``; ``norm_over_start``, the
+              ratio to the start's; ``travel``, the distance from the start; ``cosine_with_start``
+    """
+    slots = contents.flatten(0, 1).to(generator.device, torch.float32)
+    began = starts.flatten(0, 1).to(slots)
+    near = nearest_tokens(generator, slots).table()
+    measured = {
+        "norm_over_start": slots.norm(dim=1) / began.norm(dim=1),
+        "travel": (slots - began).norm(dim=1),
+        "cosine_with_start": F.cosine_similarity(slots, began, dim=1),
+    }
+    places = pd.MultiIndex.from_product([range(contents.shape[0]), range(1, contents.shape[1] + 1)])
+    table = near.assign(**{name: values.detach().cpu().numpy() for name, values in measured.items()})
+    return places.to_frame(index=False, name=["content", "slot"]).join(table)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dcm_helpers.config import require
 from dcm_helpers.datasets import Pair
 from dcm_helpers.models import Generator
-from dcm_helpers.stm import Problem, View
+from dcm_helpers.stm import Problem, View, random_ids, seeded
 
 
 def single_problems(generator: Generator, pairs: Sequence[Pair]) -> list[Problem]:
@@ -52,3 +52,39 @@ def with_modes(generator: Generator, problem: Problem, modes: Sequence[str | Non
         for view, mode in zip(problem.views, modes, strict=True)
     ]
     return replace(problem, views=tuple(views))
+
+
+def views_apart(problem: Problem) -> list[Problem]:
+    """Each view as a problem of its own."""
+    return [replace(problem, id=f"{problem.id}/{view.name}", views=(view,)) for view in problem.views]
+
+
+def with_random_answer(generator: Generator, problem: Problem) -> Problem:
+    """The problem with its answer replaced by as many random tokens, then EOS; drawn from the problem's id."""
+    question, answer = problem.views
+    drawn = random_ids(generator, len(answer.target_ids) - 1, seeded("random answer", problem.id))
+    target = (*drawn, generator.eos_id)
+    return replace(problem, views=(question, replace(answer, target_text=generator.text(target), target_ids=target)))
+
+
+def of_class(generator: Generator, pair: Pair, modes: tuple[str, str]) -> Problem:
+    """One content for several phrasings of a pair, of which the last question and the last answer are held out.
+
+    Greedy decoding can write only one of them from one mode, so such a problem is judged by likelihood alone.
+    """
+    questions, answers = (pair.question, *pair.question_paraphrases[:-1]), (pair.answer, *pair.answer_paraphrases[:-1])
+    return Problem(
+        f"{pair.id}/joint",
+        tuple(
+            View.of(generator, text, mode)
+            for mode, texts in zip(modes, (questions, answers), strict=True)
+            for text in texts
+        ),
+        pair.id,
+    )
+
+
+def rephrased(generator: Generator, pair: Pair, modes: tuple[str, str]) -> Problem:
+    """The pair's first paraphrase of the question with its answer, from a start of its own."""
+    (problem,) = joint_problems(generator, [replace(pair, question=pair.question_paraphrases[0])], modes)
+    return replace(problem, id=f"{pair.id}/rephrased")

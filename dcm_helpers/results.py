@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import safe_open
 from safetensors.torch import save
@@ -142,6 +143,26 @@ class RunFolder:
             require(place["key"] in tensors.keys(), f"{path} does not hold the content of {record['problem']!r}")  # noqa: SIM118
             return tensors.get_tensor(place["key"])
 
+    def pack(self, stage: int, dtype: torch.dtype, points: int) -> None:
+        """Bring a finished stage into few small files: one of contents, in a precision, and shorter loss curves.
+
+        Records go last and name the new file, so an interruption at any moment leaves a folder that reads as before.
+
+        Args:     points  how many points of each loss curve are kept, the first and the last among them
+        """
+        records = self.records(stage)
+        name = packed_file(stage)
+        if all(record["content"]["file"] == name for record in records):
+            return
+        contents = {record["problem"]: self.content(record).to(dtype).contiguous() for record in records}
+        write_safely(self.path / name, save(contents))
+        curves = [shortened(line, points) for line in self._lines(HISTORY)]
+        packed = [{**record, "content": {"file": name, "key": record["problem"]}} for record in records]
+        for file, lines in ((HISTORY, curves), (records_file(stage), packed)):
+            write_safely(self.path / file, b"".join(map(json_line, lines)))
+        for path in self.path.glob(f"content-stage{stage}-*.safetensors"):
+            path.unlink()
+
     def _next_number(self, stage: int) -> int:
         """A number that no content file of the stage has yet."""
         if stage not in self._content_files:
@@ -153,7 +174,7 @@ class RunFolder:
     def _append_line(self, name: str, value: dict) -> None:
         """Append one line and see it onto the disk; a line that does not fit is taken back."""
         path = self.path / name
-        line = json.dumps(finite(value), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json_line(value)
         before = path.stat().st_size if path.exists() else 0
         try:
             with open(path, "ab") as file:
@@ -186,9 +207,27 @@ class RunFolder:
                 os.truncate(path, data.rfind(b"\n") + 1)
 
 
+def json_line(value: dict) -> bytes:
+    """An object as a line of a JSONL file."""
+    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def shortened(curve: dict, points: int) -> dict:
+    """A loss curve with at most some points, evenly spaced, and losses of four digits."""
+    last = len(curve["steps"]) - 1
+    kept = sorted({round(last * place / max(points - 1, 1)) for place in range(points)})
+    losses = [[float(f"{loss:.4g}") if loss is not None else None for loss in curve["losses"][index]] for index in kept]
+    return {**curve, "steps": [curve["steps"][index] for index in kept], "losses": losses}
+
+
 def records_file(stage: int) -> str:
     """Name of a stage's records file."""
     return f"stage{stage}.jsonl"
+
+
+def packed_file(stage: int) -> str:
+    """Name of the file that holds all contents of a finished stage."""
+    return f"contents-stage{stage}.safetensors"
 
 
 def write_safely(path: Path, data: bytes) -> None:

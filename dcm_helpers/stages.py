@@ -43,17 +43,18 @@ DIAGNOSED_FAILURES = 10
 DECODED_TOGETHER = 32
 
 
-def prepare(config: RunConfig, resume: bool = True) -> "Phase1a":
+def prepare(config: RunConfig, resume: bool = True, generator: Generator | None = None) -> "Phase1a":
     """Load what a configuration names and open its run folder, ready to :meth:`Phase1a.run`.
 
     Data and targets are checked before the folder is made, so a mistake in them leaves nothing behind. Use it in a
     ``with`` block, or close its folder, to let other processes write there.
 
-    Args:     resume  False refuses a run folder that exists
+    Args:     resume  False refuses a run folder that exists;  generator  the one that ``config`` names, where it is
+              loaded already
     Raises:   InputError if the Generator, the pairs or the folder cannot be used
     """
     dataset = load_pairs(config.data)
-    generator = load_generator(config.generator)
+    generator = generator or load_generator(config.generator)
     require_fits(generator, joint_problems(generator, dataset.pairs, config.mode_tokens), config.optimizer.K)
     fingerprint = generator.fingerprint()
     precision = str(generator.dtype).removeprefix("torch.")
@@ -153,14 +154,18 @@ class Phase1a:
         """Optimize each question alone and each answer alone, without a mode. Returns whether the gate passed."""
         config = dataclasses.replace(self.config.optimizer, K=1) if self.config.single_slot else self.config.optimizer
         problems = single_problems(self.generator, self.dataset.pairs)
-        for result in self.solve(1, problems, config):
-            self.store(result_record(self.generator, result, 1, config), result)
+        self.optimize(1, problems, config)
         if self.stop.is_set():
             return False
         passed = summarize_stage1(self.folder.records(1), len(problems))["gate_passed"]
         if not passed:
             self.diagnose(1, problems, config)
         return passed
+
+    def optimize(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> None:
+        """Optimize and store the problems that have no record yet, without baselines."""
+        for result in self.solve(stage, problems, config):
+            self.store(result_record(self.generator, result, stage, config), result)
 
     def stage2(self) -> bool:
         """Optimize each pair's question and answer from one content. Returns False after an early stop."""

@@ -198,14 +198,19 @@ def seeded(*parts: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def token_rows(generator: Generator, count: int, random: torch.Generator) -> Float[Tensor, "count D"]:
-    """Embeddings of random tokens, special ones left out, in the precision that contents are kept in."""
+def random_ids(generator: Generator, count: int, random: torch.Generator) -> list[int]:
+    """Random token ids, special ones left out."""
     size, special = generator.ordinary_ids
     ids: list[int] = []
     while len(ids) < count:  # drawn again, rather than from a list of allowed ids: the vocabulary can be large
         drawn = torch.randint(size, (count - len(ids),), generator=random).tolist()
         ids += [token for token in drawn if token not in special]
-    return generator.embed(torch.tensor(ids)).to(content_dtype(generator))
+    return ids
+
+
+def token_rows(generator: Generator, count: int, random: torch.Generator) -> Float[Tensor, "count D"]:
+    """Embeddings of random tokens, special ones left out, in the precision that contents are kept in."""
+    return generator.embed(torch.tensor(random_ids(generator, count, random))).to(content_dtype(generator))
 
 
 def initial_content(

@@ -11,25 +11,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = [
-    *(
-        "shapes",
-        "config",
-        "embedded",
-        "blocks",
-        "models",
-        "datasets",
-        "results",
-        "stm",
-        "problems",
-        "losses",
-        "decoding",
-    ),
-    *("manifold", "terms"),
-    *("metrics", "attempts", "batch", "optimizer", "baselines", "records", "verdicts", "tables", "progress", "stages"),
-    *("anatomy", "solutions", "landscape", "clustering", "style", "plots", "live", "dashboard", "explorer"),
-    *("analyze_results", "export", "report", "alternatives", "speed", "race", "growth", "benchmark", "run_phase1a"),
-]
+LAYERS = """
+shapes config embedded blocks models datasets results stm problems losses decoding manifold terms metrics attempts batch
+optimizer baselines records verdicts tables progress stages anatomy solutions landscape curvature trajectory clustering
+heterogeneity encoder estimates study measure_landscape measure_contents measure_controls measurements findings
+findings_contents findings_controls answers style plots live dashboard explorer analyze_results export report
+alternatives speed race growth benchmark run_phase1a reference
+""".split()  # noqa: SIM905
 MODULES = sorted(path.stem for path in (ROOT / "dcm_helpers").glob("*.py") if path.stem != "__init__")
 
 

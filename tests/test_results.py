@@ -125,3 +125,44 @@ def test_folder_without_a_run(tmp_path):
 def test_json_files_are_replaced_whole(folder):
     folder.write_json("summary.json", {"rate": float("inf"), "n": (1, 2)})
     assert json.loads((folder.path / "summary.json").read_text()) == {"rate": None, "n": [1, 2]}
+
+
+def test_a_packed_stage_reads_as_before_and_is_packed_once(folder):
+    contents = {name: torch.randn(8, 4) for name in "abc"}
+    for name, content in contents.items():
+        curve = {"steps": list(range(101)), "losses": [[1 / (1 + step)] for step in range(101)]}
+        folder.append(2, record(name), content, curve)
+    before = folder.records(2)
+    folder.pack(2, torch.float16, points=5)
+    assert sorted(path.name for path in folder.path.glob("content*")) == ["contents-stage2.safetensors"]
+    for old, new in zip(before, folder.records(2), strict=True):
+        assert {**new, "content": None} == {**old, "content": None}
+        assert torch.equal(folder.content(new), contents[new["problem"]].half())
+        assert folder.histories()[2, new["problem"]]["steps"] == [0, 25, 50, 75, 100]
+    stamps = {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
+    folder.pack(2, torch.float16, points=5)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.iterdir()} == stamps
+
+
+def test_a_stage_whose_packing_is_interrupted_reads_as_before(folder, monkeypatch):
+    """At each of the files that are written, and then packed after all."""
+    contents = {name: torch.randn(8, 4) for name in "ab"}
+    for name, content in contents.items():
+        folder.append(2, record(name), content, {"steps": [0], "losses": [[1.0]]})
+    write = results_module.write_safely
+    for allowed in range(3):
+        calls = []
+
+        def full_disk(path, data, calls=calls, allowed=allowed):
+            calls.append(path)
+            if len(calls) > allowed:
+                raise OSError(28, "No space left on device", str(path))
+            write(path, data)
+
+        monkeypatch.setattr(results_module, "write_safely", full_disk)
+        with pytest.raises(OSError, match="No space"):
+            folder.pack(2, torch.float32, points=2)
+        assert all(torch.equal(folder.content(entry), contents[entry["problem"]]) for entry in folder.records(2))
+    monkeypatch.setattr(results_module, "write_safely", write)
+    folder.pack(2, torch.float32, points=2)
+    assert all(torch.equal(folder.content(entry), contents[entry["problem"]]) for entry in folder.records(2))

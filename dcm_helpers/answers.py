@@ -1,0 +1,55 @@
+"""All findings of a reference study, recomputed from its records and tables (``dcm_helpers.reference --findings``).
+
+What has not been made yet is left out: the table of a study in progress is shorter, never wrong.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from dcm_helpers.findings import Finding
+from dcm_helpers.findings_contents import clusters, curvature, drawn, from_tokens, held, heterogeneity, landscape
+from dcm_helpers.findings_controls import capacity, compared, routing, split, success, transfer
+from dcm_helpers.study import Study
+
+FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
+    (("base", "surprisal"), success),
+    (("between", "way", "basin"), landscape),
+    (("curvature", "trajectories"), curvature),
+    (("slots", "snapped"), from_tokens),
+    (("slots", "norm"), held),
+    (("slots", "snapped"), drawn),
+    (("clusters",), clusters),
+    (("heterogeneity", "ablation"), heterogeneity),
+    (("base", "surprisal", "K1"), capacity),
+    (("K1", "mismatched-K1"), compared("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1")),
+    (("K2", "mismatched-K2"), compared("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2")),
+    (("base", "mismatched-K8"), compared("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8")),
+    (("K2", "random-K2"), compared("7b random", "true answers over random tokens, K=2", "K2", "random-K2")),
+    (("base", "random-K8"), compared("7b random", "true answers over random tokens, K=8", "base", "random-K8")),
+    (("base", "layers-shuffled"), compared("7c layers", "trained over shuffled layers", "base", "layers-shuffled")),
+    (("base", "layers-random"), compared("7c layers", "trained over random layers", "base", "layers-random")),
+    (("K2", "split-K2"), split(2)),
+    (("base", "split-K8"), split(8)),
+    (("routing",), routing),
+    (("base", "modes"), compared("7e mode", "modes Q and A over X and Y", "base", "modes")),
+    (("transfer",), transfer),
+]
+"""What each finding needs, parts and tables by name, and how it is found."""
+
+
+def findings_table(study: Study) -> pd.DataFrame:
+    """All findings that the study's present state supports, in the order of the questions."""
+    found = [
+        finding
+        for needs, find in FINDINGS
+        if all(study.has_table(name) or study.complete(name) for name in needs)
+        for finding in find(study)
+    ]
+    return pd.DataFrame([vars(finding) for finding in sorted(found, key=lambda finding: finding.question)])
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown."""
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,0 +1,88 @@
+"""Estimates with 95 % intervals, pair by pair where two things are compared. The unit is always the pair."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and how many pairs it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def text(self, digits: int = 3, percent: bool = False) -> str:
+        """As in '1.04 (0.78 to 1.4), n=32'."""
+        scale, unit = (100, " %") if percent else (1, "")
+        numbers = [f"{scale * number:.{digits}g}" for number in (self.value, self.low, self.high)]
+        return f"{numbers[0]}{unit} ({numbers[1]} to {numbers[2]}), n={self.n}"
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """The mean with Student's interval."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return Estimate(float(values.mean()), -math.inf, math.inf, len(values))
+    center, half = values.mean(), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return Estimate(float(center), float(center - half), float(center + half), len(values))
+
+
+def median(values: Sequence[float]) -> Estimate:
+    """The median with an interval by the bootstrap (percentiles)."""
+    return bootstrapped(np.median, np.asarray(values, dtype=float))
+
+
+def share(flags: Sequence[bool]) -> Estimate:
+    """A proportion with Wilson's interval."""
+    interval = stats.binomtest(int(np.sum(flags)), len(flags)).proportion_ci(method="wilson")
+    return Estimate(float(np.mean(flags)), interval.low, interval.high, len(flags))
+
+
+def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """How many times the first values are the second ones, pair by pair: geometric mean, Student's interval on logs."""
+    logs = mean(np.log(np.asarray(one, dtype=float)) - np.log(np.asarray(other, dtype=float)))
+    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+
+
+def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estimate, float]:
+    """Difference of two paired proportions, with its interval and McNemar's exact p.
+
+    The interval is Bonett and Price's adjusted Wald interval for paired proportions (2012).
+    """
+    first, second = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
+    n, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    p = float(stats.binomtest(only_first, only_first + only_second).pvalue) if only_first + only_second else 1.0
+    a, b = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    half = stats.norm.ppf(0.975) * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
+    return Estimate((only_first - only_second) / n, max(-1.0, a - b - half), min(1.0, a - b + half), n), p
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """Spearman's rank correlation with an interval by the bootstrap over pairs."""
+    return bootstrapped(
+        lambda a, b: stats.spearmanr(a, b).statistic, np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    )
+
+
+def bootstrapped(statistic, *columns: np.ndarray) -> Estimate:
+    """A statistic of some paired columns with its percentile bootstrap interval, seeded."""
+    random, n = np.random.default_rng(0), len(columns[0])
+    value = float(statistic(*columns))
+    draws = []
+    for _ in range(RESAMPLES if n > 1 else 0):
+        chosen = random.integers(n, size=n)
+        resampled = [column[chosen] for column in columns]
+        if len(columns) == 1 or all(len(set(column)) > 1 for column in resampled):  # a constant has no ranks
+            draws.append(statistic(*resampled))
+    if not draws:
+        return Estimate(value, -math.inf, math.inf, n)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), n)

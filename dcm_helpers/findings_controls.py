@@ -1,0 +1,170 @@
+"""Findings about what is reconstructed: success, capacity, and the controls that could refute shared structure."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from dcm_helpers import estimates
+from dcm_helpers.findings import Finding, paired, per_problem, percent
+from dcm_helpers.study import CAPACITIES, K, Study
+
+BITS = 1 / np.log(2)
+"""Bits in a nat."""
+
+
+def success(study: Study) -> list[Finding]:
+    """How often, by decoding and by teacher forcing; what makes a pair hard; how much information a content gives."""
+    texts = study.table("surprisal")
+    sums = texts.groupby("pair")[["tokens", "nats_without", "nats_with", "nats_context", "prompt_tokens"]].sum()
+    kinds = texts.drop_duplicates("pair").set_index("pair")[["topic", "question_type"]]
+    of = per_problem(study, "base").set_index("pair").join(sums).join(kinds)
+    groups = {f"{kind} {name}": flags for kind in kinds for name, flags in of.groupby(kind)["reconstructed"]}
+    lowest = min(groups, key=lambda name: groups[name].mean())
+    gain, context = ((of["nats_without"] - of[name]) * BITS for name in ("nats_with", "nats_context"))
+    slower = of.groupby("question_type")["steps"].median()
+    return [
+        Finding(
+            "1 success",
+            f"written exactly by greedy decoding, K={K}",
+            percent(estimates.share(of["reconstructed"])),
+            f"teacher-forced exact {percent(estimates.share(of['forced']))}; lowest group: {lowest}, "
+            f"{percent(estimates.share(groups[lowest]))}",
+        ),
+        Finding(
+            "1 success",
+            "rank correlation of steps to exact with surprisal",
+            estimates.correlation(of["steps"], of["nats_without"]).text(2),
+            f"with tokens {estimates.correlation(of['steps'], of['tokens']).text(2)}; median steps by question type "
+            f"from {slower.min():.0f} ({slower.idxmin()}) to {slower.max():.0f} ({slower.idxmax()})",
+        ),
+        Finding(
+            "1 success",
+            "information gain, bits a pair",
+            estimates.mean(gain).text(),
+            f"from the context as text {estimates.mean(context).text()}",
+        ),
+        Finding(
+            "7f context",
+            f"nats a pair, after {K} slots and a mode",
+            estimates.mean(of["nats_with"]).text(2),
+            f"after prompts of {of['prompt_tokens'].mean() / 2:.0f} tokens with the context "
+            f"{estimates.mean(of['nats_context']).text()}",
+        ),
+    ]
+
+
+def capacity(study: Study) -> list[Finding]:
+    """What fits into so many slots, and what decides how many a pair needs."""
+    sizes = sorted([K, *(size for size in CAPACITIES if study.complete(f"K{size}"))])
+    texts = study.table("surprisal").groupby("pair")[["tokens", "nats_without"]].sum()
+    found, exact = [], {}
+    for size in sizes:
+        part = part_of(size)
+        table = per_problem(study, part).set_index("pair")
+        exact[size] = done = table["reconstructed"]
+        gain = (texts["nats_without"] - nats_with(study, part)).dropna() * BITS / size
+        found.append(
+            Finding(
+                "6 capacity",
+                f"exact with K={size}",
+                percent(estimates.share(done)),
+                f"steps to exact: median {table['steps'].median():.0f}; loss: median {table['loss'].median():.2g} nats"
+                + (
+                    f"; bits a slot of exact ones: mean {gain[done].mean():.1f}, most {gain[done].max():.1f}"
+                    * done.any()
+                ),
+            )
+        )
+    several = pd.DataFrame({size: exact[size] for size in sizes if CAPACITIES.get(size, 0) >= CAPACITIES[1]})
+    several = several.join(exact[K].rename(K)).dropna() if K not in several else several.dropna()
+    fewest = several.apply(lambda row: next((size for size in sorted(row.index) if row[size]), np.inf), axis=1)
+    surprise, tokens = (texts.loc[fewest.index, name] for name in ("nats_without", "tokens"))
+    found.append(
+        Finding(
+            "6 capacity",
+            "rank correlation of the fewest slots with surprisal",
+            estimates.correlation(fewest, surprise).text(2),
+            f"with tokens {estimates.correlation(fewest, tokens).text(2)}; fewest slots: "
+            + ", ".join(f"{count} pairs {size:g}" for size, count in fewest.value_counts().sort_index().items()),
+        )
+    )
+    return found
+
+
+def part_of(size: int) -> str:
+    """The part that has true pairs at so many slots."""
+    return "base" if size == K else f"K{size}"
+
+
+def nats_with(study: Study, part: str) -> pd.Series:
+    """Nats of all targets of each pair after its content."""
+    return pd.Series(
+        {
+            record["pair"]: sum(view["loss"] * len(view["target_ids"]) for view in record["views"])
+            for record in study.records(part)
+        }
+    )
+
+
+def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame) -> Finding:
+    """Steps, loss and success of two conditions on the same pairs in the same order."""
+    difference, p = estimates.share_difference(first["reconstructed"], second["reconstructed"])
+    return Finding(
+        question,
+        f"{name}: steps to exact, as a ratio",
+        estimates.ratio(first["steps"] + 1, second["steps"] + 1).text(),
+        f"loss ratio {estimates.ratio(first['loss'], second['loss']).text(2)}; exact "
+        f"{first['reconstructed'].mean():.0%} and {second['reconstructed'].mean():.0%}, "
+        f"difference {percent(difference)}, p={p:.2g}",
+    )
+
+
+def compared(question: str, name: str, one: str, other: str) -> Callable[[Study], list[Finding]]:
+    """A finding on two parts, pair by pair."""
+    return lambda study: [side_by_side(question, name, *paired(study, one, other))]
+
+
+def split(size: int) -> Callable[[Study], list[Finding]]:
+    """Shared content against halves that share nothing, at equal K."""
+
+    def find(study: Study) -> list[Finding]:
+        halves = per_problem(study, f"split-K{size}").groupby("pair")
+        halves = halves.agg({"reconstructed": "all", "loss": "sum", "steps": "max"})
+        shared = per_problem(study, part_of(size)).set_index("pair").loc[halves.index]
+        return [side_by_side("7d split", f"shared content over halves, K={size}", shared, halves)]
+
+    return find
+
+
+def routing(study: Study) -> list[Finding]:
+    """Whether the mode routes, or the content does."""
+    table, found = study.table("routing"), []
+    for change in ("swapped", "removed", "other words"):
+        texts = []
+        for view in ("Q", "A"):
+            wrote = table[(table["modes"] == change) & (table["view"] == view)]["wrote"]
+            other, own = (percent(estimates.share(wrote == which)) for which in ("other", "own"))
+            texts.append(f"in {view}'s place the other text {other}, its own {own}")
+        found.append(Finding("7e mode", f"what is written with modes {change}", *texts))
+    return found
+
+
+def transfer(study: Study) -> list[Finding]:
+    """Whether a content raises the likelihood of phrasings that it was not found for."""
+    table, found = study.table("transfer"), []
+    for view, name in (("Q", "question"), ("A", "answer")):
+        unseen = table[(table["view"] == view) & table["held_out"]]
+        unseen = unseen.assign(per_token=unseen["nats"] / unseen["tokens"])
+        cost = unseen.pivot(index="pair", columns="content", values="per_token").dropna()
+        found.append(
+            Finding(
+                "8 transfer",
+                f"nats a token of an unseen {name} paraphrase, own content minus another pair's",
+                estimates.mean(cost["own"] - cost["mismatched"]).text(),
+                f"own {cost['own'].mean():.2f}, another's {cost['mismatched'].mean():.2f}, none "
+                f"{cost['none'].mean():.2f}; found for other paraphrases minus own "
+                f"{estimates.mean(cost['class'] - cost['own']).text()}",
+            )
+        )
+    return found

@@ -1,0 +1,158 @@
+"""Make the reference study, resumably and in parts: ``python -m dcm_helpers.reference --help``."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import pandas as pd
+import torch
+import tyro
+from transformers.utils import logging
+
+from dcm_helpers.answers import findings_table, markdown
+from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, require
+from dcm_helpers.datasets import load_pairs
+from dcm_helpers.measurements import MEASUREMENTS, measure
+from dcm_helpers.models import Generator, load_generator
+from dcm_helpers.progress import stopping_on_interrupt
+from dcm_helpers.stages import prepare
+from dcm_helpers.stm import Row
+from dcm_helpers.study import Part, Study, StudyConfig, parts_of
+
+STORED_AS = torch.float16
+"""Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
+CURVE_POINTS = 24
+USUAL_STEPS = 180
+"""What `minimize` mostly takes with the study's settings; the plan reckons with it until the base part is there."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Make the reference study: contents in parts, then what is measured on them, then the findings.
+
+    Everything finished is stored at once, and the same command continues. Without a GPU it takes hours; --plan says
+    what each part needs.
+    """
+
+    study: tyro.conf.OmitArgPrefixes[StudyConfig] = field(default_factory=StudyConfig)
+    parts: tuple[str, ...] = ()
+    """Only these parts (and no measurements); all of them if none is named."""
+    plan: bool = False
+    """Only say what each part needs, and what it took where it is there."""
+    findings: bool = False
+    """Only print the findings of what is there."""
+
+
+def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
+    """What each part needs: problems, slots, most steps of a restart, minutes, megabytes; measured where it is there.
+
+    Minutes of what is not there are reckoned from the base part's seconds per position and its mean steps.
+    """
+    pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
+    study, rows = Study(Path(config.output_dir)), []
+    pace, steps = None, USUAL_STEPS
+    for part in parts_of(config):
+        problems = part.problems(generator, pairs)
+        positions = sum(
+            Row.of(generator, view, 0).length(part.optimizer.K) for problem in problems for view in problem.views
+        )
+        records = study.records(part.name) if study.has(part.name) else []
+        seconds = sum(record["seconds"] for record in records)
+        done = len(records) == len(problems)
+        if part.baselines and done:
+            steps = sum(record["steps_total"] for record in records) / len(records)
+            pace = seconds / (positions * steps)
+        reckoned = positions * min(steps, part.optimizer.num_steps) * pace / 60 if pace is not None else None
+        rows.append(
+            {
+                "part": part.name,
+                "asks": part.asks,
+                "problems": len(problems),
+                "done": len(records),
+                "K": part.optimizer.K,
+                "most steps": part.optimizer.num_steps,
+                "mean steps": sum(record["steps_total"] for record in records) / len(records) if records else None,
+                "minutes": seconds / 60 if done else reckoned,
+                "MB": len(problems) * part.optimizer.K * generator.width * STORED_AS.itemsize / 1e6,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def make_part(part: Part, config: StudyConfig, generator: Generator, stop: Event) -> bool:
+    """Optimize what a part lacks, and pack it once it is complete. Returns whether it is."""
+    if Study(Path(config.output_dir)).complete(part.name):
+        return True
+    with prepare(part.run_config(config), generator=generator) as run:
+        run.stop = stop
+        problems = part.problems(generator, run.dataset.pairs)
+        if part.baselines:
+            run.run()
+        else:
+            run.optimize(2, problems, part.optimizer)
+        complete = len(run.folder.records(2)) == len(problems) and not stop.is_set()
+        if complete:
+            run.folder.pack(2, STORED_AS, CURVE_POINTS)
+        return complete
+
+
+def make(command: Command, stop: Event) -> bool:
+    """Make the named parts, or all and the measurements. Returns False after a stop."""
+    config = command.study
+    parts = parts_of(config)
+    names = [part.name for part in parts]
+    for name in command.parts:
+        require(name in names, f"there is no part {name!r}; expected some of: {', '.join(names)}")
+    generators: dict[str, Generator] = {}
+    for part in parts:
+        if command.parts and part.name not in command.parts:
+            continue
+        if part.layers not in generators:
+            generators = {part.layers: load_generator(part.run_config(config).generator)}  # one at a time in memory
+        print(f"{part.name}: {part.asks}", file=sys.stderr)
+        make_part(part, config, generators[part.layers], stop)
+        if stop.is_set():
+            return False
+    if command.parts:
+        return True
+    generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
+    study = Study(Path(config.output_dir), generator)
+    for name in MEASUREMENTS:
+        measure(study, name)
+        if stop.is_set():
+            return False
+    print(markdown(findings_table(study)))
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    logging.disable_progress_bar()
+    try:
+        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
+        study = Study(Path(command.study.output_dir))
+        if command.findings:
+            print(markdown(findings_table(study)))
+            return 0
+        if command.plan:
+            config = command.study
+            table = plan(config, load_generator(GeneratorConfig(config.model, config.device, config.dtype)))
+            print(table.round(2).to_string(index=False))
+            print(f"in all {table['minutes'].sum() / 60:.1f} h, {table['MB'].sum():.1f} MB of contents")
+            return 0
+        stop = Event()
+        with stopping_on_interrupt(stop):
+            finished = make(command, stop)
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if not finished:
+        print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

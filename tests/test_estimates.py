@@ -1,0 +1,73 @@
+"""Estimates against cases whose answer is known, and their intervals against how often they cover it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dcm_helpers import estimates
+from dcm_helpers.findings_contents import half_radius, radii
+
+
+def covered(make, truth: float, trials: int = 200) -> float:
+    """How often the interval of an estimate holds the truth."""
+    found = [make(np.random.default_rng(seed)) for seed in range(trials)]
+    return float(np.mean([each.low <= truth <= each.high for each in found]))
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    assert 0.9 < covered(lambda r: estimates.mean(r.normal(3, 1, 12)), 3) <= 1
+    assert 0.9 < covered(lambda r: estimates.share(r.random(30) < 0.8), 0.8) <= 1
+    assert 0.9 < covered(lambda r: estimates.ratio(*(np.exp(r.normal(m, 0.3, 15)) for m in (1, 0.5))), math.e**0.5) <= 1
+
+
+def test_paired_intervals_cover_the_truth(monkeypatch):
+    monkeypatch.setattr(estimates, "RESAMPLES", 200)
+    assert 0.85 < covered(lambda r: estimates.median(r.normal(3, 1, 25)), 3, trials=100) <= 1
+
+    def difference(random):
+        first = random.random(40) < 0.7
+        second = np.where(random.random(40) < 0.5, first, random.random(40) < 0.4)
+        return estimates.share_difference(first, second)[0]
+
+    assert 0.9 < covered(difference, 0.7 - (0.5 * 0.7 + 0.5 * 0.4)) <= 1
+
+
+def test_a_ratio_is_paired_and_geometric():
+    same = estimates.ratio([1, 10, 100], [2, 20, 200])
+    assert same.value == pytest.approx(0.5) and same.high - same.low < 1e-9, "pairs differ alike, so nothing is unsure"
+    assert estimates.ratio([4, 1], [1, 4]).value == pytest.approx(1)
+
+
+def test_paired_shares_and_mcnemar():
+    one, other = [True] * 10, [True] * 4 + [False] * 6
+    difference, p = estimates.share_difference(one, other)
+    assert difference.value == pytest.approx(0.6) and difference.low > 0 and p == pytest.approx(2 * 0.5**6)
+    nothing, p = estimates.share_difference(one, one)
+    assert nothing.value == 0 and nothing.low < 0 < nothing.high and p == 1
+
+
+def test_correlation_of_ranks():
+    values = np.arange(20.0)
+    rising = estimates.correlation(values, values**3)
+    assert rising.value == pytest.approx(1) and rising.low == pytest.approx(1)
+    unrelated = estimates.correlation(values, np.random.default_rng(0).permutation(values))
+    assert unrelated.low < 0 < unrelated.high
+
+
+def test_one_value_has_no_interval_and_text_says_so():
+    alone = estimates.mean([2.0])
+    assert (alone.value, alone.low, alone.high, alone.n) == (2.0, -math.inf, math.inf, 1)
+    assert estimates.Estimate(0.125, 0.1, 0.2, 8).text(3, percent=True) == "12.5 % (10 to 20), n=8"
+    assert estimates.Estimate(1.0444, 0.78, 1.4, 32).text() == "1.04 (0.78 to 1.4), n=32"
+
+
+def test_the_radius_at_which_half_is_lost():
+    assert half_radius(pd.Series([1.0, 0.75, 0.25], index=[0.1, 0.2, 0.3])) == pytest.approx(0.25)
+    assert half_radius(pd.Series([0.0], index=[0.1])) == pytest.approx(0.05), "all is kept at radius 0"
+    assert half_radius(pd.Series([1.0, 1.0], index=[0.1, 0.2])) == 0.2
+    two = pd.DataFrame(
+        {"pair": "aabb", "radius": [0.1, 0.3] * 2, "reconstructed": [True, False, True, True]} | {"pair": list("aabb")}
+    )
+    assert radii(two) == pytest.approx([0.2, 0.3])

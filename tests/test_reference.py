@@ -1,0 +1,152 @@
+"""The reference study from end to end on the tiny Generator, and the committed one against its own records."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dcm_helpers import clustering, measure_contents
+from dcm_helpers import study as study_module
+from dcm_helpers.answers import FINDINGS, findings_table, markdown
+from dcm_helpers.config import PROJECT, InputError
+from dcm_helpers.landscape import losses_at
+from dcm_helpers.measurements import MEASUREMENTS
+from dcm_helpers.reference import main
+from dcm_helpers.study import Study, StudyConfig, parts_of
+
+REFERENCE = PROJECT / "results" / "reference"
+SIZES = {"CONTROLS": 3, "LANDSCAPE": 3, "FEW": 2, "RESTARTS": 2, "CAPACITIES": {1: 3, 2: 3, 16: 2}}
+ARGUMENTS = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--num-steps", "60"]
+
+
+def stand_in_embeddings(texts):
+    """In place of the sentence encoder, which is fetched: unit vectors that depend on the text."""
+    rows = np.stack([np.random.default_rng(list(text.encode())).normal(size=16) for text in texts])
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A whole study, cut down, made in two calls; with what its base part held after the first."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SIZES.items():
+            patch.setattr(study_module, name, value)
+        patch.setattr(measure_contents, "sentence_embeddings", stand_in_embeddings)
+        # compiling UMAP would take longer than the study
+        patch.setattr(clustering, "umap_axes", lambda points, axes, *_: clustering.principal_axes(points, axes))
+        folder = tmp_path_factory.mktemp("study")
+        arguments = [*ARGUMENTS, "--output-dir", str(folder)]
+        assert main([*arguments, "--parts", "base", "restarts"]) == 0
+        before = (folder / "base" / "stage2.jsonl").read_bytes()
+        assert not (folder / "measured").exists()
+        assert main(arguments) == 0
+        yield Study(folder), before
+
+
+def test_a_study_is_made_in_parts_and_continues(small):
+    study, before = small
+    assert (study.path / "base" / "stage2.jsonl").read_bytes() == before, "a finished part was made again"
+    for part in ("base", "norm", "split-K2", "layers-random", "paraphrases", "K16"):
+        assert study.complete(part)
+    assert {path.stem for path in (study.path / "measured").iterdir()} == set(MEASUREMENTS)
+
+
+def test_every_finding_is_recomputed_from_what_is_stored(small):
+    study, _ = small
+    table = findings_table(study)
+    assert set(table.columns) == {"question", "measured", "figure", "control"}
+    questions = {question.split()[0] for question in table["question"]}
+    assert questions == {"1", "2", "3", "4", "5", "6", "7a", "7b", "7c", "7d", "7e", "7f", "8"}
+    assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
+    assert markdown(table).count("\n") == len(table) + 1
+
+
+def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
+    study, _ = small
+    partial = Study(tmp_path)
+    for name in ("K2", "mismatched-K2"):
+        (tmp_path / name).symlink_to(study.path / name)
+    assert set(findings_table(partial)["question"]) == {"7a mismatched"}
+    with pytest.raises(InputError, match="no part 'base'; make it with"):
+        partial.folder("base")
+    with pytest.raises(InputError, match=r"surprisal\.jsonl is missing"):
+        partial.table("surprisal")
+
+
+def test_tables_hold_a_row_for_everything_that_was_measured(small, tiny):
+    study, _ = small
+    surprisal = study.table("surprisal")
+    assert len(surprisal) == 2 * 6 and (surprisal["nats_with"] < surprisal["nats_without"]).all()
+    routing = study.table("routing")
+    assert len(routing) == 6 * 2 * 4 and (routing.query("modes == 'as optimized'")["wrote"] != "other").all()
+    slots = study.table("slots")
+    starts = slots[slots["kind"] == "start"]
+    assert starts["distance"].max() < 1e-4 and starts["travel"].max() < 1e-6, "starts are tokens"
+    held = slots[(slots["part"] == "norm") & (slots["kind"] == "content")]
+    assert held["norm_over_start"].sub(1).abs().max() < 1e-2
+    trajectories = study.table("trajectories")
+    assert (trajectories["straightness"] <= 1).all() and (trajectories["dimensions_99"] >= 1).all()
+    way = study.table("way")
+    assert way.groupby(["family", "pair"])["loss"].agg(lambda losses: losses.iloc[0] > losses.iloc[-1]).all()
+    clusters = study.table("clusters")
+    assert set(clusters["of"]) == {"contents", "starts", "text"} and clusters["p"].between(0, 1).all()
+
+
+def test_the_plan_and_mistakes(small, capsys):
+    study, _ = small
+    arguments = [*ARGUMENTS, "--output-dir", str(study.path)]
+    assert main([*arguments, "--plan"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"in all [\d.]+ h, [\d.]+ MB", printed) and "mismatched-K2" in printed
+    assert main([*arguments, "--findings"]) == 0
+    assert "7a mismatched" in capsys.readouterr().out
+    assert main([*arguments, "--parts", "nonsense"]) == 2
+    assert "there is no part 'nonsense'; expected some of: base, restarts" in capsys.readouterr().err
+
+
+def test_parts_share_pairs_and_starts():
+    """Of all parts that take true or exchanged pairs, equal problem ids mean equal starts."""
+    config = StudyConfig()
+    seeds = {(part.optimizer.seed, part.optimizer.init) for part in parts_of(config)}
+    assert len(seeds) == 1
+    assert len({part.name for part in parts_of(config)}) == len(parts_of(config))
+    assert all(part.optimizer.stop_rule == "minimize" for part in parts_of(config))
+
+
+@pytest.fixture(scope="module")
+def reference(smollm2):
+    """The committed study, with the Generator that it was made with."""
+    return Study(REFERENCE, smollm2)
+
+
+def test_the_committed_study_is_small():
+    size = sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file())
+    assert 0 < size < 25e6
+
+
+def test_committed_contents_have_their_stored_losses(reference):
+    """At the precision in which they are kept, on a few contents of several parts."""
+    for part in ("base", "restarts", "K2"):
+        if not reference.complete(part):
+            continue
+        for solution in reference.solutions(part)[:3]:
+            assert reference.folder(part).content(solution.record).dtype is torch.float16
+            measured = losses_at(reference.generator, solution.problem, solution.content[None]).iloc[0]
+            assert measured["loss"] == pytest.approx(solution.record["loss"], rel=1e-2)
+            assert measured["reconstructed"] == solution.record["reconstructed"]
+
+
+def test_the_readme_tells_what_the_records_say():
+    """The table of findings between its marks is what the stored records give today."""
+    readme = (PROJECT / "README.md").read_text()
+    told = readme.split("<!-- findings -->\n")[1].split("\n<!-- end of findings -->")[0]
+    assert told == markdown(findings_table(Study(REFERENCE)))
+
+
+def test_findings_name_what_they_need():
+    names = {*MEASUREMENTS, *(part.name for part in parts_of(StudyConfig()))}
+    assert {need for needs, _ in FINDINGS for need in needs} <= names
+    assert not set(MEASUREMENTS) & {part.name for part in parts_of(StudyConfig())}, "a name must mean one thing"
+    assert isinstance(findings_table(Study(PROJECT / "nowhere")), pd.DataFrame)
