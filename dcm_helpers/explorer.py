@@ -11,9 +11,8 @@ from IPython.display import display
 
 from dcm_helpers.config import require
 from dcm_helpers.decoding import Decoded, greedy_decode
-from dcm_helpers.landscape import random_direction
 from dcm_helpers.live import PLOTLY, WIDGET, LiveOutput, in_notebook
-from dcm_helpers.manifold import nearest_tokens
+from dcm_helpers.manifold import nearest_tokens, turned
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Content
 from dcm_helpers.solutions import Solution
@@ -48,7 +47,7 @@ class Change:
         if self.swapped is not None:
             changed[list(self.swapped)] = changed[list(reversed(self.swapped))]
         if self.noise:
-            changed = changed + self.noise * random_direction(changed, self.seed)
+            changed = changed + self.noise * turned(changed, self.seed)
         return changed
 
 

@@ -87,7 +87,8 @@ def curvature(study: Study) -> list[Finding]:
                 "2 landscape",
                 f"principal components that hold 99 % of a trajectory{name}",
                 estimates.mean(trip["dimensions_99"]).text(),
-                f"length over displacement {estimates.mean(1 / trip['straightness']).text(3)}",
+                f"of a random walk of such steps {estimates.mean(trip['dimensions_99_random']).text()}; "
+                f"length over displacement {estimates.mean(1 / trip['straightness']).text()}",
             ),
         ]
     return found

@@ -6,9 +6,10 @@ import pandas as pd
 import torch
 
 from dcm_helpers.losses import score_rows
+from dcm_helpers.manifold import turned
 from dcm_helpers.models import Generator
 from dcm_helpers.shapes import Content, Contents
-from dcm_helpers.stm import Problem, Row, seeded
+from dcm_helpers.stm import Problem, Row
 
 
 def losses_at(generator: Generator, problem: Problem, contents: Contents) -> pd.DataFrame:
@@ -54,17 +55,6 @@ def barrier(line: pd.DataFrame) -> float:
     return float((loss - chord).max())
 
 
-def random_direction(content: Content, *seed: object) -> Content:
-    """A random direction in which every slot has the norm that it has in the content.
-
-    Source:   filter normalization of Li et al., Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018), with
-              slots in the place of filters
-    """
-    noise = torch.randn(content.shape, generator=seeded("direction", *seed), dtype=torch.float64)
-    noise = noise.to(content.device, content.dtype)
-    return noise * content.norm(dim=1, keepdim=True) / noise.norm(dim=1, keepdim=True)
-
-
 def over_plane(
     generator: Generator, problem: Problem, center: Content, x: Content, y: Content, ticks: Sequence[float]
 ) -> pd.DataFrame:
@@ -100,7 +90,7 @@ def under_noise(
     Returns:  the table of :func:`losses_at` with columns ``radius`` and ``draw``
     """
     places = [(radius, draw) for radius in radii for draw in range(draws)]
-    noises = [random_direction(content, problem.id, draw) for draw in range(draws)]
+    noises = [turned(content, problem.id, draw) for draw in range(draws)]
     contents = torch.stack([content + radius * noises[draw] for radius, draw in places])
     table = losses_at(generator, problem, contents)
     return table.assign(radius=[radius for radius, _ in places], draw=[draw for _, draw in places])

@@ -114,7 +114,13 @@ def snapped(generator: Generator, contents: Contents, by: Literal["distance", "d
 
 
 def turned(contents: Float[Tensor, "... D"], *seed: object) -> Float[Tensor, "... D"]:
-    """Every slot in a random direction, with the norm that it has: a null for what lies in directions."""
+    """Every slot in a random direction, with the norm that it has.
+
+    A null for what lies in directions, and the steps that loss surfaces and noise are drawn in.
+
+    Source:   filter normalization of Li et al., Visualizing the Loss Landscape of Neural Nets (NeurIPS 2018), with
+              slots in the place of filters
+    """
     noise = torch.randn(contents.shape, generator=seeded("turned", *seed), dtype=torch.float64).to(contents)
     return noise * (contents.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True))
 

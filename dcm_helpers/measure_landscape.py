@@ -7,6 +7,7 @@ import torch
 
 from dcm_helpers.curvature import extreme_eigenvalues
 from dcm_helpers.landscape import along_line, barrier, under_noise
+from dcm_helpers.manifold import turned
 from dcm_helpers.optimizer import ContentOptimizer
 from dcm_helpers.solutions import optimizer_of
 from dcm_helpers.stm import initial_content
@@ -108,7 +109,8 @@ def curvature(study: Study) -> pd.DataFrame:
 def trajectories(study: Study) -> pd.DataFrame:
     """How content travels: the first few pairs optimized again, every step kept for as long as it takes to measure.
 
-    Returns:  columns family, pair, steps, reconstructed, and those of ``travel``
+    Returns:  columns family, pair, steps, reconstructed, those of ``travel``, and dimensions_99_random: of a walk of as
+              many steps, of the same lengths, in random directions
     """
     generator, rows = study.generator, []
     for family in ("base", "far"):
@@ -121,6 +123,8 @@ def trajectories(study: Study) -> pd.DataFrame:
         for result in results:
             start = initial_content(generator, result.problem, config.K, config.init, config.seed, result.restart)
             points = recorder.points(start, result.problem.id, result.restart)
+            steps = turned(points.diff(dim=0), "walk", result.problem.id)
+            walk = torch.cat([points[:1], points[:1] + steps.cumsum(0)])
             rows.append(
                 {
                     "family": family,
@@ -128,6 +132,7 @@ def trajectories(study: Study) -> pd.DataFrame:
                     "steps": result.steps,
                     "reconstructed": result.reconstructed,
                     **travel(points),
+                    "dimensions_99_random": travel(walk)["dimensions_99"],
                 }
             )
     return pd.DataFrame(rows)

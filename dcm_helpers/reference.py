@@ -1,5 +1,6 @@
 """Make the reference study, resumably and in parts: ``python -m dcm_helpers.reference --help``."""
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ import tyro
 from transformers.utils import logging
 
 from dcm_helpers.answers import findings_table, markdown
-from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, require
+from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, RunConfig, require
 from dcm_helpers.datasets import load_pairs
 from dcm_helpers.measurements import MEASUREMENTS, measure
 from dcm_helpers.models import Generator, load_generator
 from dcm_helpers.progress import stopping_on_interrupt
+from dcm_helpers.results import STAGES, json_line, write_safely
 from dcm_helpers.stages import prepare
 from dcm_helpers.stm import Row
 from dcm_helpers.study import Part, Study, StudyConfig, parts_of
@@ -43,6 +45,9 @@ class Command:
     """Only say what each part needs, and what it took where it is there."""
     findings: bool = False
     """Only print the findings of what is there."""
+    squad: str | None = None
+    """A SQuAD 2.0 file: only run all stages on 100 of its pairs with all defaults, beside the study, and keep
+    ids and figures in the study, no text."""
 
 
 def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
@@ -98,6 +103,38 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, stop: Event
         return complete
 
 
+def make_squad(file: str, config: StudyConfig, stop: Event) -> bool:
+    """Run all stages on 100 pairs of SQuAD with all defaults, and keep what is no text. Returns False after a stop."""
+    run_config = RunConfig(
+        generator=GeneratorConfig(config.model, config.device, compile=config.compile),
+        data=DataConfig(dataset=file),
+        stage="1,2,3",
+        output_dir=str(Path(config.output_dir).parent),
+        run_name="squad",
+    )
+    with prepare(run_config) as run:
+        run.stop = stop
+        summary = run.run()
+        if summary["finished"]:
+            target = Path(config.output_dir) / "squad"
+            target.mkdir(parents=True, exist_ok=True)
+            manifest = {name: run.folder.manifest[name] for name in ("generator", "versions", "sessions")}
+            write_safely(target / "summary.json", json.dumps({**summary, **manifest}, indent=2).encode() + b"\n")
+            lines = [json_line(without_text(record)) for stage in STAGES for record in run.folder.records(stage)]
+            write_safely(target / "records.jsonl", b"".join(lines))
+        return summary["finished"]
+
+
+def without_text(record: dict) -> dict:
+    """A record as ids and figures: every text, token id and file name left out."""
+    kept = {name: value for name, value in record.items() if name not in ("content", "views")}
+    views = [
+        {name: value for name, value in view.items() if not name.endswith(("_text", "_ids")) or name == "loss_text"}
+        for view in record["views"]
+    ]
+    return {**kept, "views": views}
+
+
 def make(command: Command, stop: Event) -> bool:
     """Make the named parts, or all and the measurements. Returns False after a stop."""
     config = command.study
@@ -144,7 +181,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         stop = Event()
         with stopping_on_interrupt(stop):
-            finished = make(command, stop)
+            if command.squad is not None:
+                finished = make_squad(command.squad, command.study, stop)
+            else:
+                finished = make(command, stop)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -119,8 +119,17 @@ def problem_of(generator: Generator, record: dict) -> Problem:
 
 
 def solutions(folder: RunFolder, generator: Generator, stage: int = 2) -> list[Solution]:
-    """All finished problems of a stage, in the order in which they were finished."""
-    return [Solution(record, problem_of(generator, record), folder.content(record)) for record in folder.records(stage)]
+    """All finished problems of a stage, in the order in which they were finished; contents in float32 or better."""
+    return [
+        # a packed run keeps contents in half precision, but nothing is computed in it
+        Solution(record, problem_of(generator, record), at_least_float32(folder.content(record)))
+        for record in folder.records(stage)
+    ]
+
+
+def at_least_float32(content: Content) -> Content:
+    """The content in float32, or in float64 if that is what it is in."""
+    return content.to(torch.promote_types(content.dtype, torch.float32))
 
 
 def contents_of(found: list[Solution], generator: Generator) -> Contents:

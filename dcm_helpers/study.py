@@ -4,7 +4,7 @@ A part is one run folder. Parts share pairs, problem ids and therefore starts, s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -188,6 +188,11 @@ def classes(count: int) -> Problems:
     return lambda generator, pairs: [of_class(generator, pair, MODES) for pair in sample_of(pairs, count)]
 
 
+def open_study(path: str = "") -> "Study":
+    """The study in a folder, or the committed one; see :class:`Study`."""
+    return Study(Path(path) if path else PROJECT / "results" / "reference")
+
+
 @dataclass(frozen=True)
 class Study:
     """A study on disk, complete or not."""
@@ -220,10 +225,8 @@ class Study:
         return self.folder(part).records(2)
 
     def solutions(self, part: str) -> list[Solution]:
-        """The records of a part with their problems and contents, in float32, ordered by problem."""
-        found = solutions(self.folder(part), self.generator)
-        in_float = [replace(each, content=each.content.float()) for each in found]
-        return sorted(in_float, key=lambda each: each.problem.id)
+        """The records of a part with their problems and contents, ordered by problem."""
+        return sorted(solutions(self.folder(part), self.generator), key=lambda each: each.problem.id)
 
     def table_path(self, name: str) -> Path:
         """Where a table of measurements is kept."""

@@ -99,7 +99,8 @@ def test_what_is_not_there_is_not_found(of):
         table = by_measure(label_tests(points, list(random.permutation(LABELS)), clusters, shuffles=50, seed=seed))
         p.append(table["p"])
         inside.append((table["low"] <= table["value"]) & (table["value"] <= table["high"]))
-    assert (np.mean(p, 0) > 0.25).all() and np.min(p) > 0.01
+    means = np.mean(p, 0)
+    assert (means > 0.25).all() and (means[:3] < 0.75).all(), "p-values of unrelated points spread evenly"
     assert (np.mean(inside, 0) >= 0.75).all()
 
 

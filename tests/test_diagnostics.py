@@ -9,8 +9,8 @@ from dcm_helpers import manifold
 from dcm_helpers.anatomy import attention_matrix, row_positions
 from dcm_helpers.clustering import features, neighbor_agreement, plane
 from dcm_helpers.config import PROJECT, InputError
-from dcm_helpers.landscape import along_line, barrier, losses_at, over_plane, pairwise, random_direction
-from dcm_helpers.manifold import nearest_of_tokens, nearest_tokens, snapped
+from dcm_helpers.landscape import along_line, barrier, losses_at, over_plane, pairwise
+from dcm_helpers.manifold import nearest_of_tokens, nearest_tokens, snapped, turned
 from dcm_helpers.problems import mismatched, restarts_of, with_modes
 from dcm_helpers.solutions import (
     contents_of,
@@ -118,7 +118,7 @@ def test_lines_and_planes_pass_through_their_contents(generator, found):
     ends = losses_at(generator, problem, torch.stack([one, two]))
     assert line["loss"].iloc[[0, 2]].tolist() == pytest.approx(ends["loss"].tolist(), rel=1e-4)
     assert line["loss"].iloc[2] > line["loss"].iloc[0], "another pair's content serves worse"
-    x, y = random_direction(one, "x"), random_direction(one, "y")
+    x, y = turned(one, "x"), turned(one, "y")
     around = over_plane(generator, problem, one, x, y, [-0.5, 0.0, 0.5])
     center = around[(around["x"] == 0) & (around["y"] == 0)]
     assert center["loss"].item() == pytest.approx(ends["loss"].iloc[0], rel=1e-4)
@@ -126,7 +126,7 @@ def test_lines_and_planes_pass_through_their_contents(generator, found):
     direct = losses_at(generator, problem, (one + 0.5 * x - 0.5 * y)[None])
     assert corner["loss"].item() == pytest.approx(direct["loss"].item(), rel=1e-4)
     assert torch.allclose(x.norm(dim=1), one.norm(dim=1)), "filter normalization"
-    assert torch.equal(x, random_direction(one, "x")) and not torch.equal(x, y)
+    assert torch.equal(x, turned(one, "x")) and not torch.equal(x, y)
 
 
 def test_barrier_is_the_rise_above_the_chord():
