@@ -210,7 +210,8 @@ def heterogeneity(study: Study) -> list[Finding]:
                 f"share of variance that belongs to the pair (ICC){name}",
                 shares("flattened"),
                 f"mean slot {shares('mean slot')}; row spaces overlap {overlap['within']:.3f} within a pair, "
-                f"{overlap['between']:.3f} between pairs, {overlap['expected']:.3f} by chance",
+                f"{overlap['between']:.3f} between pairs, {overlap['expected']:.3f} by chance; participation ratio of "
+                f"the pairs {here.loc[('flattened', 'participation ratio'), 'value']:.1f}",
             )
         )
     rates = changed.groupby(["change", "pair"])["reconstructed"].mean()

@@ -40,7 +40,7 @@ class Command:
 
     study: tyro.conf.OmitArgPrefixes[StudyConfig] = field(default_factory=StudyConfig)
     parts: tuple[str, ...] = ()
-    """Only these parts (and no measurements); all of them if none is named."""
+    """Only these parts, and what can be measured then; all of them if none is named."""
     plan: bool = False
     """Only say what each part needs, and what it took where it is there."""
     findings: bool = False
@@ -136,7 +136,7 @@ def without_text(record: dict) -> dict:
 
 
 def make(command: Command, stop: Event) -> bool:
-    """Make the named parts, or all and the measurements. Returns False after a stop."""
+    """Make the named parts, or all, and what can be measured on what is complete. Returns False after a stop."""
     config = command.study
     parts = parts_of(config)
     names = [part.name for part in parts]
@@ -152,16 +152,41 @@ def make(command: Command, stop: Event) -> bool:
         make_part(part, config, generators[part.layers], stop)
         if stop.is_set():
             return False
-    if command.parts:
-        return True
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     study = Study(Path(config.output_dir), generator)
     for name in MEASUREMENTS:
         measure(study, name)
         if stop.is_set():
             return False
+    write_safely(study.path / "README.md", card(study, plan(config, generator)).encode())
     print(markdown(findings_table(study)))
     return True
+
+
+def card(study: Study, made: pd.DataFrame) -> str:
+    """What stands in the study's folder: how it was made, its parts, its findings."""
+    manifest = study.folder("base").manifest
+    versions, generator = manifest["versions"], manifest["generator"]
+    for name in ("mean steps", "minutes", "MB"):
+        made[name] = [f"{number:.1f}" if pd.notna(number) else "" for number in made[name]]
+    return f"""# The reference study
+
+Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
+transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents in one
+file in half precision. `measured/` has the tables that were measured on them, `squad/` ids and figures of a run on SQuAD.
+
+## Parts
+
+Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part.
+
+{markdown(made)}
+
+## Findings
+
+95 % intervals over pairs. Of several kinds of features the one that tells most from chance is shown, its p corrected.
+
+{markdown(findings_table(study))}
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -92,12 +92,12 @@ def parts_of(config: StudyConfig) -> list[Part]:
     def settings(slots: int = K, **changes) -> OptimizerConfig:
         steps = config.num_steps * (2 if slots <= 2 else 1)
         return OptimizerConfig(
-            **{"K": slots, "num_steps": steps, "num_restarts": 2, "stop_rule": "minimize", "lr": LR, **changes}
+            **{"K": slots, "num_steps": steps, "num_restarts": 1, "stop_rule": "minimize", "lr": LR, **changes}
         )
 
     controls, landscape, few = joint(CONTROLS), joint(LANDSCAPE), joint(FEW)
     return [
-        Part("base", "every pair, the point of comparison", settings(), joint(None), baselines=True),
+        Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
         Part("K2", "2 slots", settings(2), controls),
         Part("mismatched-K2", "each question with another's answer, 2 slots", settings(2), exchanged(controls)),
@@ -112,9 +112,9 @@ def parts_of(config: StudyConfig) -> list[Part]:
         Part("random-K2", "the answer replaced by random tokens, 2 slots", settings(2), random_answers(controls)),
         Part("random-K8", "the answer replaced by random tokens", settings(), random_answers(controls)),
         Part("rephrased", "the question in other words", settings(), rewordings(LANDSCAPE)),
-        Part("paraphrases", "all but one phrasing", settings(num_steps=150, num_restarts=1), classes(CONTROLS)),
-        Part("layers-shuffled", "layers in another order", settings(num_restarts=1), few, "shuffled"),
-        Part("layers-random", "layers of random weights", settings(num_restarts=1), few, "random"),
+        Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(LANDSCAPE)),
+        Part("layers-shuffled", "layers in another order", settings(), few, "shuffled"),
+        Part("layers-random", "layers of random weights", settings(), few, "random"),
         Part("modes", "other words as modes", settings(), joint(CONTROLS, OTHER_MODES)),
         *[
             Part(f"near-{weight:g}", f"drawn to tokens by {weight:g}", settings(token_distance=weight), landscape)
