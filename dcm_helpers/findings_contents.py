@@ -96,7 +96,7 @@ def curvature(study: Study) -> list[Finding]:
 
 def from_tokens(study: Study) -> list[Finding]:
     """Whether contents lie near tokens, against vectors that went as far, or are as long, in random directions."""
-    slots, snapped = study.table("slots"), study.table("snapped")
+    slots, snapped = first_of_each(study.table("slots")), first_of_each(study.table("snapped"))
     nulls = {"base": "random step", "far": "random step", "norm": "random direction", "norm-far": "random direction"}
     names = {**ALIKE, "norm-far": ", norms held, ten times the lr"}
     found = []
@@ -117,11 +117,16 @@ def from_tokens(study: Study) -> list[Finding]:
     return found
 
 
+def first_of_each(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each pair's first solution: restarts left out, so that the unit stays the pair."""
+    return table[~table["problem"].str.contains("/restart")]
+
+
 def held(study: Study) -> list[Finding]:
     """What it costs to hold every slot at token norm, and whether distance is then a property of the pair."""
     base, norm = paired(study, "base", "norm")
-    slots = study.table("slots")
-    content = slots[(slots["kind"] == "content") & ~slots["problem"].str.contains("/restart")]
+    slots = first_of_each(study.table("slots"))
+    content = slots[slots["kind"] == "content"]
     distances = content.pivot(index="pair", columns="part", values="distance")
     distances = distances[["base", "far", "norm", "norm-far"]].dropna()
     return [

@@ -63,17 +63,14 @@ def capacity(study: Study) -> list[Finding]:
         part = part_of(size)
         table = per_problem(study, part).set_index("pair")
         exact[size] = done = table["reconstructed"]
-        gain = (texts["nats_without"] - nats_with(study, part)).dropna() * BITS / size
+        gain = (texts["nats_without"] - nats_with(study, part))[done.index[done]] * BITS / size
         found.append(
             Finding(
                 "6 capacity",
                 f"exact with K={size}",
                 percent(estimates.share(done)),
                 f"steps to exact: median {table['steps'].median():.0f}; loss: median {table['loss'].median():.2g} nats"
-                + (
-                    f"; bits a slot of exact ones: mean {gain[done].mean():.1f}, most {gain[done].max():.1f}"
-                    * done.any()
-                ),
+                + (f"; bits a slot of exact ones: mean {gain.mean():.1f}, most {gain.max():.1f}" if len(gain) else ""),
             )
         )
     several = pd.DataFrame({size: exact[size] for size in sizes if CAPACITIES.get(size, 0) >= CAPACITIES[1]})

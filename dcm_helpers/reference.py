@@ -172,8 +172,9 @@ def card(study: Study, made: pd.DataFrame) -> str:
     return f"""# The reference study
 
 Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
-transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents in one
-file in half precision. `measured/` has the tables that were measured on them, `squad/` ids and figures of a run on SQuAD.
+transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
+in one file in half precision. `measured/` has the tables that were measured on them, `squad/` ids and figures of a run
+on SQuAD.
 
 ## Parts
 
