@@ -12,6 +12,8 @@ from dcm_helpers.findings_contents import clusters, curvature, drawn, from_token
 from dcm_helpers.findings_controls import capacity, compared, routing, split, success, transfer
 from dcm_helpers.study import Study
 
+SHARED = "Are true pairs easier than mismatched ones?"
+
 FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
     (("base", "surprisal"), success),
     (("between", "way", "basin"), landscape),
@@ -22,10 +24,28 @@ FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
     (("clusters",), clusters),
     (("heterogeneity", "ablation"), heterogeneity),
     (("base", "surprisal", "K1"), capacity),
-    (("K1", "mismatched-K1"), compared("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1")),
-    (("K2", "mismatched-K2"), compared("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2")),
-    (("base", "mismatched-K8"), compared("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8")),
-    (("K2", "random-K2"), compared("7b random", "true answers over random tokens, K=2", "K2", "random-K2")),
+    (
+        ("K1", "mismatched-K1"),
+        compared("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1", SHARED),
+    ),
+    (
+        ("K2", "mismatched-K2"),
+        compared("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
+    ),
+    (
+        ("base", "mismatched-K8"),
+        compared("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
+    ),
+    (
+        ("K2", "random-K2"),
+        compared(
+            "7b random",
+            "true answers over random tokens, K=2",
+            "K2",
+            "random-K2",
+            "Are true answers easier than random tokens?",
+        ),
+    ),
     (("base", "random-K8"), compared("7b random", "true answers over random tokens, K=8", "base", "random-K8")),
     (("base", "layers-shuffled"), compared("7c layers", "trained over shuffled layers", "base", "layers-shuffled")),
     (("base", "layers-random"), compared("7c layers", "trained over random layers", "base", "layers-random")),
@@ -38,19 +58,31 @@ FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
 """What each finding needs, parts and tables by name, and how it is found."""
 
 
-def findings_table(study: Study, *questions: str) -> pd.DataFrame:
-    """The findings that the study's present state supports, in the order of the questions.
-
-    Args:     questions  beginnings of the questions that are wanted, such as '2'; all of them if none is named
-    """
+def all_findings(study: Study) -> list[Finding]:
+    """The findings that the study's present state supports, in the order of the questions."""
     found = [
         finding
         for needs, find in FINDINGS
         if all(study.has_table(name) or study.complete(name) for name in needs)
         for finding in find(study)
     ]
-    wanted = [finding for finding in found if not questions or finding.question.startswith(questions)]
-    return pd.DataFrame([vars(finding) for finding in sorted(wanted, key=lambda finding: finding.question)])
+    return sorted(found, key=lambda finding: finding.question)
+
+
+def findings_table(study: Study, *questions: str) -> pd.DataFrame:
+    """All findings: columns question, measured, figure, control.
+
+    Args:     questions  beginnings of the questions that are wanted, such as '2'; all of them if none is named
+    """
+    names = ["question", "measured", "figure", "control"]
+    wanted = [each for each in all_findings(study) if not questions or each.question.startswith(questions)]
+    return pd.DataFrame([[getattr(each, name) for name in names] for each in wanted], columns=names)
+
+
+def answers_table(study: Study) -> pd.DataFrame:
+    """The few findings that answer the study's questions, without their controls: columns question, answer, figure."""
+    rows = [(each.asked, each.answer, f"{each.measured}: {each.figure}") for each in all_findings(study) if each.asked]
+    return pd.DataFrame(rows, columns=["question", "answer", "figure (95 % interval)"])
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -19,6 +19,10 @@ class Finding:
     """Value, 95 % interval, number of pairs."""
     control: str
     """The same for what could have refuted it."""
+    asked: str = ""
+    """For the few findings that answer a question of the whole study: the question in plain words ..."""
+    answer: str = ""
+    """... and the answer, which follows from the interval by a rule."""
 
 
 def per_problem(study: Study, part: str) -> pd.DataFrame:

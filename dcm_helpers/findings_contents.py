@@ -12,6 +12,15 @@ CONNECTED = 0.1
 """A loss barrier below this, in nats, joins two solutions."""
 ALIKE = {"base": "", "far": ", ten times the lr", "norm": ", norms held"}
 """Families of contents, and how findings call them."""
+RELATED = {
+    "topic": "contents of one topic",
+    "question type": "contents of one question type",
+    "same answer": "contents with the same answer",
+    "paraphrases of a pair": "contents of a pair and its paraphrase",
+    "restarts of a pair": "contents of one pair",
+}
+"""Labels that pairs are grouped by, and what shares one."""
+OVERLAPS = ("within", "between", "expected")
 
 
 def landscape(study: Study) -> list[Finding]:
@@ -24,6 +33,7 @@ def landscape(study: Study) -> list[Finding]:
         joined = (here["barrier"] < CONNECTED).groupby(here["pair"]).mean()
         downhill = way[way["family"] == family].groupby("pair")["barrier"].first()
         broken = radii(basin[basin["family"] == family])
+        barrier = estimates.mean(means["barrier"])
         found += [
             Finding(
                 "2 landscape",
@@ -35,9 +45,11 @@ def landscape(study: Study) -> list[Finding]:
             Finding(
                 "2 landscape",
                 f"loss barrier between them, nats{name}",
-                estimates.mean(means["barrier"]).text(),
+                barrier.text(),
                 f"share that is joined (below {CONNECTED}): {percent(estimates.mean(joined))}; "
                 f"barrier from start to content {estimates.mean(downhill).text(2)}",
+                "Is there one content for a pair?" if family == "base" else "",
+                apart_or_joined(barrier),
             ),
             Finding(
                 "2 landscape",
@@ -47,6 +59,13 @@ def landscape(study: Study) -> list[Finding]:
             ),
         ]
     return found
+
+
+def apart_or_joined(barrier: estimates.Estimate) -> str:
+    """What the mean barrier between solutions of one pair says."""
+    if barrier.low > CONNECTED:
+        return "no, many that lie apart"
+    return "many that are joined" if barrier.high < CONNECTED else "not shown"
 
 
 def radii(basin: pd.DataFrame) -> list[float]:
@@ -104,14 +123,17 @@ def from_tokens(study: Study) -> list[Finding]:
         here = slots[slots["part"] == part].set_index("problem").sort_index()
         content, random = here[here["kind"] == "content"], here[here["kind"] == null]
         kept = snapped[snapped["part"] == part].groupby("problem")["reconstructed"].any()
+        ratio = estimates.ratio(content["distance"], random["distance"])
         found.append(
             Finding(
                 "3 tokens",
                 f"distance to the nearest token, over that of a {null}{names[part]}",
-                estimates.ratio(content["distance"], random["distance"]).text(),
+                ratio.text(),
                 f"distance {content['distance'].mean():.3g}; cosine {content['cosine'].mean():.2f} and "
                 f"{random['cosine'].mean():.2f}; {content['rank'].mean():.0%} of tokens have a nearer token than "
                 f"slots have; exact with slots at their nearest tokens {percent(estimates.share(kept))}",
+                "Do contents lie near tokens?" if part == "base" else "",
+                "nearer than chance" if ratio.high < 1 else "farther than chance" if ratio.low > 1 else "not shown",
             )
         )
     return found
@@ -175,26 +197,26 @@ def clusters(study: Study) -> list[Finding]:
     """Whether related pairs lie together, beside their starts (lower reference) and the plain text (upper one)."""
     table = study.table("clusters")
     tests = [(label, measure) for label in ("topic", "question type") for measure in ("kNN accuracy", "AMI")]
-    tests += [(label, "distance ratio") for label in ("same answer", "paraphrases of a pair", "restarts of a pair")]
+    tests += [(label, "distance ratio") for label in RELATED if label not in ("topic", "question type")]
     found = []
     for label, measure in tests:
         rows = table[(table["label"] == label) & (table["measure"] == measure)]
         of = {kind: against_chance(rows[rows["of"] == kind]) for kind in ("contents", "starts", "text")}
-        found.append(
-            Finding("4 clusters", f"{label}: {measure}", of["contents"], f"starts {of['starts']}; text {of['text']}")
-        )
+        text, p = of["contents"]
+        asked = f"Do {RELATED[label]} lie together?" if measure != "AMI" else ""
+        beside = f"starts {of['starts'][0]}; text {of['text'][0]}"
+        answer = "more than chance" if p < 0.05 else "not shown"
+        found.append(Finding("4 clusters", f"{label}: {measure}", text, beside, asked, answer))
     return found
 
 
-def against_chance(rows: pd.DataFrame) -> str:
-    """The features that tell most from chance, with a Bonferroni correction for having chosen among several."""
-    if rows.empty:
-        return "not measured"
-    if rows["value"].isna().any():
-        return "no two alike"
+def against_chance(rows: pd.DataFrame) -> tuple[str, float]:
+    """The features that tell most from chance, and p with a Bonferroni correction for having chosen among several."""
+    if rows.empty or rows["value"].isna().any():
+        return "not measured" if rows.empty else "no two alike", 1.0
     row = rows.sort_values("p").iloc[0]
     p = min(1.0, row["p"] * len(rows))
-    return f"{row['value']:.3g} (chance {row['low']:.3g} to {row['high']:.3g}), p={p:.2g}"
+    return f"{row['value']:.3g} (chance {row['low']:.3g} to {row['high']:.3g}), p={p:.2g}", p
 
 
 def heterogeneity(study: Study) -> list[Finding]:
@@ -217,6 +239,8 @@ def heterogeneity(study: Study) -> list[Finding]:
                 f"mean slot {shares('mean slot')}; row spaces overlap {overlap['within']:.3f} within a pair, "
                 f"{overlap['between']:.3f} between pairs, {overlap['expected']:.3f} by chance; participation ratio of "
                 f"the pairs {here.loc[('flattened', 'participation ratio'), 'value']:.1f}",
+                "Is a content's place a property of its pair?" if family == "base" else "",
+                "in part" if here.loc[("flattened", "ICC"), "low"] > 0 else "not shown",
             )
         )
     rates = changed.groupby(["change", "pair"])["reconstructed"].mean()
@@ -233,6 +257,3 @@ def heterogeneity(study: Study) -> list[Finding]:
         )
     )
     return found
-
-
-OVERLAPS = ("within", "between", "expected")

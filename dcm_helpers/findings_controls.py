@@ -23,13 +23,16 @@ def success(study: Study) -> list[Finding]:
     lowest = min(groups, key=lambda name: groups[name].mean())
     gain, context = ((of["nats_without"] - of[name]) * BITS for name in ("nats_with", "nats_context"))
     slower = of.groupby("question_type")["steps"].median()
+    exact = estimates.share(of["reconstructed"])
     return [
         Finding(
             "1 success",
             f"written exactly by greedy decoding, K={K}",
-            percent(estimates.share(of["reconstructed"])),
+            percent(exact),
             f"teacher-forced exact {percent(estimates.share(of['forced']))}; lowest group: {lowest}, "
             f"{percent(estimates.share(groups[lowest]))}",
+            "Do good targets exist?",
+            "yes" if exact.low > 0.9 else "for most pairs" if exact.low > 0.5 else "not for most pairs",
         ),
         Finding(
             "1 success",
@@ -73,6 +76,7 @@ def capacity(study: Study) -> list[Finding]:
                 + (f"; bits a slot of exact ones: mean {gain.mean():.1f}, most {gain.max():.1f}" if len(gain) else ""),
             )
         )
+    half = next((size for size in sizes if estimates.share(exact[size]).low > 0.5), None)
     several = pd.DataFrame({size: exact[size] for size in sizes if CAPACITIES.get(size, 0) >= CAPACITIES[1]})
     several = several.join(exact[K].rename(K)).dropna() if K not in several else several.dropna()
     fewest = several.apply(lambda row: next((size for size in sorted(row.index) if row[size]), np.inf), axis=1)
@@ -84,6 +88,8 @@ def capacity(study: Study) -> list[Finding]:
             estimates.correlation(fewest, surprise).text(2),
             f"with tokens {estimates.correlation(fewest, tokens).text(2)}; fewest slots: "
             + ", ".join(f"{count} pairs {size:g}" for size, count in fewest.value_counts().sort_index().items()),
+            "How many slots does a pair need?",
+            f"{half} for most" if half else "more than were tried",
         )
     )
     return found
@@ -104,22 +110,25 @@ def nats_with(study: Study, part: str) -> pd.Series:
     )
 
 
-def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame) -> Finding:
+def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame, asked: str = "") -> Finding:
     """Steps, loss and success of two conditions on the same pairs in the same order."""
+    steps = estimates.ratio(first["steps"] + 1, second["steps"] + 1)
     difference, p = estimates.share_difference(first["reconstructed"], second["reconstructed"])
     return Finding(
         question,
         f"{name}: steps to exact, as a ratio",
-        estimates.ratio(first["steps"] + 1, second["steps"] + 1).text(),
+        steps.text(),
         f"loss ratio {estimates.ratio(first['loss'], second['loss']).text(2)}; exact "
         f"{first['reconstructed'].mean():.0%} and {second['reconstructed'].mean():.0%}, "
         f"difference {percent(difference)}, p={p:.2g}",
+        asked,
+        "fewer steps" if steps.high < 1 else "more steps" if steps.low > 1 else "not shown",
     )
 
 
-def compared(question: str, name: str, one: str, other: str) -> Callable[[Study], list[Finding]]:
+def compared(question: str, name: str, one: str, other: str, asked: str = "") -> Callable[[Study], list[Finding]]:
     """A finding on two parts, pair by pair."""
-    return lambda study: [side_by_side(question, name, *paired(study, one, other))]
+    return lambda study: [side_by_side(question, name, *paired(study, one, other), asked)]
 
 
 def split(size: int) -> Callable[[Study], list[Finding]]:
@@ -129,7 +138,8 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
         halves = per_problem(study, f"split-K{size}").groupby("pair")
         halves = halves.agg({"reconstructed": "all", "loss": "sum", "steps": "max"})
         shared = per_problem(study, part_of(size)).set_index("pair").loc[halves.index]
-        return [side_by_side("7d split", f"shared content over halves, K={size}", shared, halves)]
+        asked = f"Is one content for both easier than two halves, K={size}?"
+        return [side_by_side("7d split", f"shared content over halves, K={size}", shared, halves, asked)]
 
     return find
 
@@ -138,12 +148,18 @@ def routing(study: Study) -> list[Finding]:
     """Whether the mode routes, or the content does."""
     table, found = study.table("routing"), []
     for change in ("swapped", "removed", "other words"):
-        texts = []
+        texts, followed = [], []
         for view in ("Q", "A"):
             wrote = table[(table["modes"] == change) & (table["view"] == view)]["wrote"]
             other, own = (percent(estimates.share(wrote == which)) for which in ("other", "own"))
+            followed.append(estimates.share(wrote == "other").low > 0.5)
             texts.append(f"in {view}'s place the other text {other}, its own {own}")
-        found.append(Finding("7e mode", f"what is written with modes {change}", *texts))
+        headline = ("Does the mode say which text is written?", "yes" if all(followed) else "not always")
+        found.append(
+            Finding(
+                "7e mode", f"what is written with modes {change}", *texts, *(headline if change == "swapped" else ())
+            )
+        )
     return found
 
 
@@ -154,14 +170,17 @@ def transfer(study: Study) -> list[Finding]:
         unseen = table[(table["view"] == view) & table["held_out"]]
         unseen = unseen.assign(per_token=unseen["nats"] / unseen["tokens"])
         cost = unseen.pivot(index="pair", columns="content", values="per_token").dropna()
+        gain = estimates.mean(cost["own"] - cost["mismatched"])
         found.append(
             Finding(
                 "8 transfer",
                 f"nats a token of an unseen {name} paraphrase, own content minus another pair's",
-                estimates.mean(cost["own"] - cost["mismatched"]).text(),
+                gain.text(),
                 f"own {cost['own'].mean():.2f}, another's {cost['mismatched'].mean():.2f}, none "
                 f"{cost['none'].mean():.2f}; found for other paraphrases minus own "
                 f"{estimates.mean(cost['class'] - cost['own']).text()}",
+                f"Does a content make unseen paraphrases of its {name} likelier?",
+                "yes" if gain.high < 0 else "no, less likely" if gain.low > 0 else "not shown",
             )
         )
     return found

@@ -12,7 +12,7 @@ import torch
 import tyro
 from transformers.utils import logging
 
-from dcm_helpers.answers import findings_table, markdown
+from dcm_helpers.answers import answers_table, findings_table, markdown
 from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, RunConfig, require
 from dcm_helpers.datasets import load_pairs
 from dcm_helpers.measurements import MEASUREMENTS, measure
@@ -44,7 +44,7 @@ class Command:
     plan: bool = False
     """Only say what each part needs, and what it took where it is there."""
     findings: bool = False
-    """Only print the findings of what is there."""
+    """Only print the answers and findings of what is there."""
     squad: str | None = None
     """A SQuAD 2.0 file: only run all stages on 100 of its pairs with all defaults, beside the study, and keep
     ids and figures in the study, no text."""
@@ -159,7 +159,7 @@ def make(command: Command, stop: Event) -> bool:
         if stop.is_set():
             return False
     write_safely(study.path / "README.md", card(study, plan(config, generator)).encode())
-    print(markdown(findings_table(study)))
+    print(markdown(answers_table(study)))
     return True
 
 
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
         study = Study(Path(command.study.output_dir))
         if command.findings:
-            print(markdown(findings_table(study)))
+            print(f"{markdown(answers_table(study))}\n\n{markdown(findings_table(study))}")
             return 0
         if command.plan:
             config = command.study

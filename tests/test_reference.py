@@ -9,7 +9,7 @@ import torch
 
 from dcm_helpers import clustering, measure_contents
 from dcm_helpers import study as study_module
-from dcm_helpers.answers import FINDINGS, findings_table, markdown
+from dcm_helpers.answers import FINDINGS, answers_table, findings_table, markdown
 from dcm_helpers.config import PROJECT, InputError
 from dcm_helpers.landscape import losses_at
 from dcm_helpers.measurements import MEASUREMENTS
@@ -63,6 +63,8 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     questions = {question.split()[0] for question in table["question"]}
     assert questions == {"1", "2", "3", "4", "5", "6", "7a", "7b", "7c", "7d", "7e", "7f", "8"}
     assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
+    answers = answers_table(study)
+    assert answers["question"].str.endswith("?").all() and answers["answer"].str.len().gt(0).all()
     assert markdown(table).count("\n") == len(table) + 1
 
 
@@ -144,6 +146,13 @@ def test_committed_contents_have_their_stored_losses(reference):
 def test_the_studys_page_tells_what_the_records_say():
     """Its table of findings is what the stored records give today."""
     assert markdown(findings_table(Study(REFERENCE))) in (REFERENCE / "README.md").read_text()
+
+
+def test_the_readme_tells_what_the_records_say():
+    """Its table of answers, between two marks, is what the stored records give today."""
+    readme = (PROJECT / "README.md").read_text()
+    told = readme.split("<!-- answers -->\n")[1].split("\n<!-- end of answers -->")[0]
+    assert told == markdown(answers_table(Study(REFERENCE)))
 
 
 def test_findings_name_what_they_need():
