@@ -156,10 +156,15 @@ class RunFolder:
             return
         contents = {record["problem"]: self.content(record).to(dtype).contiguous() for record in records}
         write_safely(self.path / name, save(contents))
+        places = {tuple(record["content"].values()): {"file": name, "key": record["problem"]} for record in records}
         curves = [shortened(line, points) for line in self._lines(HISTORY)]
-        packed = [{**record, "content": {"file": name, "key": record["problem"]}} for record in records]
-        for file, lines in ((HISTORY, curves), (records_file(stage), packed)):
-            write_safely(self.path / file, b"".join(map(json_line, lines)))
+        self._rewrite(HISTORY, curves)
+        for other in sorted(STAGES, key=lambda number: number == stage):  # other stages may speak of these contents
+            found = self.records(other)
+            moved = [
+                {**each, "content": places.get(tuple(each["content"].values()), each["content"])} for each in found
+            ]
+            self._rewrite(records_file(other), moved)
         for path in self.path.glob(f"content-stage{stage}-*.safetensors"):
             path.unlink()
 
@@ -170,6 +175,11 @@ class RunFolder:
             self._content_files[stage] = max((int(file.stem.rsplit("-", 1)[1]) for file in files), default=0)
         self._content_files[stage] += 1
         return self._content_files[stage]
+
+    def _rewrite(self, name: str, lines: Sequence[dict]) -> None:
+        """Replace a JSONL file as a whole; one that is not there stays away."""
+        if (self.path / name).exists():
+            write_safely(self.path / name, b"".join(map(json_line, lines)))
 
     def _append_line(self, name: str, value: dict) -> None:
         """Append one line and see it onto the disk; a line that does not fit is taken back."""

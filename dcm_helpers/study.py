@@ -217,8 +217,9 @@ class Study:
         return (self.path / part / MANIFEST).is_file()
 
     def complete(self, part: str) -> bool:
-        """Whether all of a part was made: finished parts are packed."""
-        return (self.path / part / packed_file(2)).is_file()
+        """Whether all of a part was made: finished parts are packed, to the last file."""
+        folder = self.path / part
+        return (folder / packed_file(2)).is_file() and not any(folder.glob("content-stage2-*"))
 
     def records(self, part: str) -> list[dict]:
         """The records of a part."""

@@ -133,7 +133,9 @@ def test_a_packed_stage_reads_as_before_and_is_packed_once(folder):
         curve = {"steps": list(range(101)), "losses": [[1 / (1 + step)] for step in range(101)]}
         folder.append(2, record(name), content, curve)
     before = folder.records(2)
+    folder.append(3, {"problem": "a", "content": before[0]["content"]})
     folder.pack(2, torch.float16, points=5)
+    assert folder.records(3)[0]["content"] == folder.records(2)[0]["content"], "stage 3 speaks of the same content"
     assert sorted(path.name for path in folder.path.glob("content*")) == ["contents-stage2.safetensors"]
     for old, new in zip(before, folder.records(2), strict=True):
         assert {**new, "content": None} == {**old, "content": None}
