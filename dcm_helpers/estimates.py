@@ -1,11 +1,14 @@
 """Estimates with 95 % intervals, pair by pair where two things are compared. The unit is always the pair."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
+
+from dcm_helpers.shapes import Float
 
 RESAMPLES = 2000
 
@@ -37,7 +40,7 @@ def mean(values: Sequence[float]) -> Estimate:
 
 def median(values: Sequence[float]) -> Estimate:
     """The median with an interval by the bootstrap (percentiles)."""
-    return bootstrapped(np.median, np.asarray(values, dtype=float))
+    return bootstrapped(partial(np.median, axis=-1), np.asarray(values, dtype=float))
 
 
 def share(flags: Sequence[bool]) -> Estimate:
@@ -66,23 +69,29 @@ def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estima
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
-    """Spearman's rank correlation with an interval by the bootstrap over pairs."""
-    return bootstrapped(
-        lambda a, b: stats.spearmanr(a, b).statistic, np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    )
+    """Spearman's rank correlation with an interval by the bootstrap over pairs (percentiles)."""
+    return bootstrapped(rank_correlation, np.asarray(one, dtype=float), np.asarray(other, dtype=float))
 
 
-def bootstrapped(statistic, *columns: np.ndarray) -> Estimate:
-    """A statistic of some paired columns with its percentile bootstrap interval, seeded."""
-    random, n = np.random.default_rng(0), len(columns[0])
+def rank_correlation(one: Float[np.ndarray, "... n"], other: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:
+    """Spearman's rank correlation along the last axis; nan where one side is constant."""
+    ranks = [stats.rankdata(values, axis=-1) for values in (one, other)]
+    first, second = (each - each.mean(-1, keepdims=True) for each in ranks)
+    scale = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    return np.divide((first * second).sum(-1), scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def bootstrapped(statistic: Callable[..., np.ndarray], *columns: Float[np.ndarray, " n"]) -> Estimate:
+    """A statistic of some paired columns with its percentile bootstrap interval, seeded.
+
+    Args:     statistic  of each row of its arguments; resamples on which it is nan are left out
+    """
+    n = len(columns[0])
     value = float(statistic(*columns))
-    draws = []
-    for _ in range(RESAMPLES if n > 1 else 0):
-        chosen = random.integers(n, size=n)
-        resampled = [column[chosen] for column in columns]
-        if len(columns) == 1 or all(len(set(column)) > 1 for column in resampled):  # a constant has no ranks
-            draws.append(statistic(*resampled))
-    if not draws:
+    chosen = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+    drawn = statistic(*(column[chosen] for column in columns))
+    drawn = drawn[~np.isnan(drawn)]
+    if n < 2 or not len(drawn):
         return Estimate(value, -math.inf, math.inf, n)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = np.quantile(drawn, [0.025, 0.975])
     return Estimate(value, float(low), float(high), n)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from dcm_helpers import estimates
 from dcm_helpers.findings_contents import half_radius, radii
@@ -52,6 +53,9 @@ def test_correlation_of_ranks():
     values = np.arange(20.0)
     rising = estimates.correlation(values, values**3)
     assert rising.value == pytest.approx(1) and rising.low == pytest.approx(1)
+    random = np.random.default_rng(1)
+    ties = random.integers(4, size=30), random.integers(4, size=30)
+    assert estimates.correlation(*ties).value == pytest.approx(stats.spearmanr(*ties).statistic)
     unrelated = estimates.correlation(values, np.random.default_rng(0).permutation(values))
     assert unrelated.low < 0 < unrelated.high
 
