@@ -18,6 +18,8 @@ from dcm_helpers.shapes import Contents
 from dcm_helpers.stm import Problem, initial_content, view_rows
 
 WARM_UP = 1
+EMULATED, EMULATED_SIZE = 5e9, 512
+"""Below so many FLOP/s with a matrix of this size, a precision is not the device's own."""
 CEILING_SIZE = {"cpu": 2048}
 CEILING_SIZE_ELSEWHERE = 8192
 ONE_BY_ONE = 3
@@ -60,10 +62,19 @@ def seconds_of(generator: Generator, work: Callable[[], object], repeats: int, w
 
 
 def matmul_ceiling(generator: Generator, repeats: int = 30) -> float:
-    """FLOP/s of a large square matrix multiplication in the Generator's precision: the best of several."""
-    size = CEILING_SIZE.get(generator.device.type, CEILING_SIZE_ELSEWHERE)
-    one, two = (torch.randn(size, size, device=generator.device).to(generator.dtype) for _ in range(2))
-    return 2 * size**3 / min(seconds_of(generator, lambda: one @ two, repeats))
+    """FLOP/s of a large square matrix multiplication in the Generator's precision: the best of several.
+
+    A precision that the device only emulates is timed on a small one, once: with a large one it would take minutes.
+    """
+
+    def flop_per_second(size: int, repeats: int, warm_up: int) -> float:
+        one, two = (torch.randn(size, size, device=generator.device).to(generator.dtype) for _ in range(2))
+        return 2 * size**3 / min(seconds_of(generator, lambda: one @ two, repeats, warm_up))
+
+    small = flop_per_second(EMULATED_SIZE, 1, 1)
+    if small < EMULATED:
+        return small
+    return flop_per_second(CEILING_SIZE.get(generator.device.type, CEILING_SIZE_ELSEWHERE), repeats, WARM_UP)
 
 
 def flop(generator: Generator, positions: int, target_tokens: int) -> int:

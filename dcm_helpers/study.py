@@ -34,7 +34,7 @@ CONTROLS, LANDSCAPE, FEW = 24, 16, 8
 RESTARTS = 4
 NEAR_TOKENS = (0.001, 0.01, 0.1)
 """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
-CAPACITIES = {1: CONTROLS, 2: CONTROLS, 4: CONTROLS, 16: CONTROLS, 32: CONTROLS, 64: FEW, 128: FEW}
+CAPACITIES = {1: CONTROLS, 2: CONTROLS, 4: CONTROLS, 16: LANDSCAPE, 32: LANDSCAPE, 64: FEW, 128: FEW // 2}
 """Slots of the capacity parts beside the base's, and how many pairs each takes."""
 
 Problems = Callable[[Generator, list[Pair]], list[Problem]]
