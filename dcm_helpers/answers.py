@@ -13,6 +13,23 @@ from dcm_helpers.findings_controls import capacity, compared, routing, split, su
 from dcm_helpers.study import Study
 
 SHARED = "Are true pairs easier than mismatched ones?"
+COMPARED = [
+    ("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
+    (
+        "7b random",
+        "true answers over random tokens, K=2",
+        "K2",
+        "random-K2",
+        "Are true answers easier than random tokens?",
+    ),
+    ("7b random", "true answers over random tokens, K=8", "base", "random-K8", ""),
+    ("7c layers", "trained over shuffled layers", "base", "layers-shuffled", ""),
+    ("7c layers", "trained over random layers", "base", "layers-random", ""),
+    ("7e mode", "modes Q and A over X and Y", "base", "modes", ""),
+]
+"""Question, what is compared, both parts, and the question in plain words where the comparison answers one."""
 
 FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
     (("base", "surprisal"), success),
@@ -24,35 +41,10 @@ FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
     (("clusters",), clusters),
     (("heterogeneity", "ablation"), heterogeneity),
     (("base", "surprisal", "K1"), capacity),
-    (
-        ("K1", "mismatched-K1"),
-        compared("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1", SHARED),
-    ),
-    (
-        ("K2", "mismatched-K2"),
-        compared("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
-    ),
-    (
-        ("base", "mismatched-K8"),
-        compared("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
-    ),
-    (
-        ("K2", "random-K2"),
-        compared(
-            "7b random",
-            "true answers over random tokens, K=2",
-            "K2",
-            "random-K2",
-            "Are true answers easier than random tokens?",
-        ),
-    ),
-    (("base", "random-K8"), compared("7b random", "true answers over random tokens, K=8", "base", "random-K8")),
-    (("base", "layers-shuffled"), compared("7c layers", "trained over shuffled layers", "base", "layers-shuffled")),
-    (("base", "layers-random"), compared("7c layers", "trained over random layers", "base", "layers-random")),
     (("K2", "split-K2"), split(2)),
     (("base", "split-K8"), split(8)),
     (("routing",), routing),
-    (("base", "modes"), compared("7e mode", "modes Q and A over X and Y", "base", "modes")),
+    *[((one, other), compared(question, name, one, other, asked)) for question, name, one, other, asked in COMPARED],
     (("transfer",), transfer),
 ]
 """What each finding needs, parts and tables by name, and how it is found."""

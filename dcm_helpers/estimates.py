@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from dcm_helpers.shapes import Float
+from dcm_helpers.verdicts import rate
 
 RESAMPLES = 2000
 
@@ -45,8 +46,8 @@ def median(values: Sequence[float]) -> Estimate:
 
 def share(flags: Sequence[bool]) -> Estimate:
     """A proportion with Wilson's interval."""
-    interval = stats.binomtest(int(np.sum(flags)), len(flags)).proportion_ci(method="wilson")
-    return Estimate(float(np.mean(flags)), interval.low, interval.high, len(flags))
+    found = rate(int(np.sum(flags)), len(flags))
+    return Estimate(found["rate"], found["low"], found["high"], found["n"])
 
 
 def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:

@@ -3,12 +3,11 @@
 Records in, plain dictionaries out. Rates carry n and a 95 % Wilson interval.
 """
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
 
 STAGE1_GATE = 0.70
 STAGE2_EARLY_PAIRS = 50
@@ -34,19 +33,6 @@ def rate(successes: int, n: int) -> dict:
         return {"count": 0, "n": 0, "rate": None, "low": None, "high": None}
     interval = binomtest(successes, n).proportion_ci(method="wilson")
     return {"count": successes, "n": n, "rate": successes / n, "low": interval.low, "high": interval.high}
-
-
-def paired_ratio(one: Sequence[float], other: Sequence[float]) -> dict:
-    """How many times the first values are the second ones, pair by pair: geometric mean with its 95 % interval.
-
-    The interval is Student's t on the logarithms; values are counted from 1 up, so that 0 steps do no harm.
-    """
-    logs = [math.log((a + 1) / (b + 1)) for a, b in zip(one, other, strict=True)]
-    mean = statistics.mean(logs)
-    if len(logs) < 2:
-        return {"n": len(logs), "ratio": math.exp(mean), "low": 0.0, "high": math.inf}
-    half = t.ppf(0.975, len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
-    return {"n": len(logs), "ratio": math.exp(mean), "low": math.exp(mean - half), "high": math.exp(mean + half)}
 
 
 def spread(values: Sequence[float]) -> dict:

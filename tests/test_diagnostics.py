@@ -24,7 +24,6 @@ from dcm_helpers.solutions import (
     written_tokens,
 )
 from dcm_helpers.stm import initial_content, token_rows
-from dcm_helpers.verdicts import paired_ratio
 
 
 @pytest.fixture(scope="module")
@@ -227,11 +226,3 @@ def test_modes_and_restarts_of_a_problem(tiny, problems):
     assert [view.target_ids for view in swapped.views] == [view.target_ids for view in problems[0].views]
     again = restarts_of(problems[0], 3)
     assert len({each.id for each in again}) == 3 and all(each.views == problems[0].views for each in again)
-
-
-def test_paired_ratio_is_geometric_with_an_interval():
-    found = paired_ratio([1, 3, 7, 15], [3, 7, 15, 31])
-    assert found["ratio"] == pytest.approx(0.5) and found["low"] == pytest.approx(0.5)
-    wide = paired_ratio([1, 31], [31, 1])
-    assert wide["ratio"] == pytest.approx(1.0) and wide["low"] < 1e-3 and wide["high"] > 1e3
-    assert paired_ratio([3], [7])["high"] == float("inf")

@@ -41,6 +41,15 @@ def test_a_ratio_is_paired_and_geometric():
     assert estimates.ratio([4, 1], [1, 4]).value == pytest.approx(1)
 
 
+def test_a_ratio_of_counts_from_one_up():
+    """Steps are counted from 1 up where they are compared."""
+    found = estimates.ratio([2, 4, 8, 16], [4, 8, 16, 32])
+    assert found.value == pytest.approx(0.5) and found.low == pytest.approx(0.5)
+    wide = estimates.ratio([2, 32], [32, 2])
+    assert wide.value == pytest.approx(1.0) and wide.low < 1e-3 and wide.high > 1e3
+    assert estimates.ratio([4], [8]).high == float("inf")
+
+
 def test_paired_shares_and_mcnemar():
     one, other = [True] * 10, [True] * 4 + [False] * 6
     difference, p = estimates.share_difference(one, other)
