@@ -3,6 +3,7 @@
 Every comparison with chance shuffles the labels over the points, which keeps how often each label occurs.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
@@ -222,23 +223,18 @@ def same_against_other(
               ``high``, between which 95 % of them lie; ``p``: the share of shuffles, the real groups included, with a
               ratio as small. Where no two points, or all, are of one group: nan, and p 1
     """
-    names = np.array([name or f"\0{place}" for place, name in enumerate(groups)])
+    names = [name or f"\0{place}" for place, name in enumerate(groups)]
     one, two = np.triu_indices(len(points), 1)
-    same = names[one] == names[two]
-    condensed = pdist(points)
-    total, count = condensed.sum(), len(condensed)
-    if not 0 < same.sum() < count or total == 0:
+    distances = pdist(points)
+    total, count = distances.sum(), len(distances)
+    alike = sum(times * (times - 1) // 2 for times in Counter(names).values())
+    if not 0 < alike < count or total == 0:
         return {"ratio": np.nan, "chance": np.nan, "low": np.nan, "high": np.nan, "p": 1.0}
-    distances, one, two = squareform(condensed), one[same], two[same]
 
-    def ratio(order: Int[np.ndarray, " B"]) -> float:
-        within = distances[order[one], order[two]].sum()
-        return (within / len(one)) / ((total - within) / (count - len(one)))
+    def closeness(codes: Int[np.ndarray, " B"]) -> float:
+        within = distances[codes[one] == codes[two]].sum()
+        return -(within / alike) / ((total - within) / (count - alike))
 
-    random = np.random.default_rng(seed)
-    value = ratio(np.arange(len(points)))
-    drawn = np.array([ratio(random.permutation(len(points))) for _ in range(shuffles)])
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    p = (1 + (drawn <= value + ROUNDING).sum()) / (shuffles + 1)
-    chance = drawn.mean()
-    return {"ratio": float(value), "chance": float(chance), "low": float(low), "high": float(high), "p": float(p)}
+    found = against_chance(closeness, names, shuffles, seed)
+    ratios = {"ratio": -found["value"], "chance": -found["chance"], "low": -found["high"], "high": -found["low"]}
+    return {**ratios, "p": found["p"]}
