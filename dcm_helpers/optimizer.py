@@ -83,8 +83,8 @@ class ContentOptimizer:
                     attempt.seconds += elapsed / len(batch.attempts)
                 ended += batch.release_ended()
                 batch.update()
-            # decoding costs about the same for one row and for many, so it waits for company
-            if ended and (stopping or not batch.attempts or 2 * len(ended) >= size):
+            # decoding costs about the same for one row and for many, so it waits for company: half of all there are
+            if ended and (stopping or 2 * len(ended) >= min(size, len(ended) + len(batch.attempts))):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed

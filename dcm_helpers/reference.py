@@ -10,6 +10,7 @@ from threading import Event
 import pandas as pd
 import torch
 import tyro
+from filelock import FileLock
 from transformers.utils import logging
 
 from dcm_helpers.answers import answers_table, findings_table, markdown
@@ -18,7 +19,7 @@ from dcm_helpers.datasets import load_pairs
 from dcm_helpers.measurements import MEASUREMENTS, measure
 from dcm_helpers.models import Generator, load_generator
 from dcm_helpers.progress import stopping_on_interrupt
-from dcm_helpers.results import STAGES, json_line, write_safely
+from dcm_helpers.results import STAGES, FolderInUse, json_line, write_safely
 from dcm_helpers.stages import prepare
 from dcm_helpers.stm import Row
 from dcm_helpers.study import Part, Study, StudyConfig, parts_of
@@ -35,7 +36,7 @@ class Command:
     """Make the reference study: contents in parts, then what is measured on them, then the findings.
 
     Everything finished is stored at once, and the same command continues. Without a GPU it takes hours; --plan says
-    what each part needs.
+    what each part needs. Several at once share the work: each leaves alone what another is making.
     """
 
     study: tyro.conf.OmitArgPrefixes[StudyConfig] = field(default_factory=StudyConfig)
@@ -96,7 +97,8 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, stop: Event
         if part.baselines:
             run.run()
         else:
-            run.optimize(2, problems, part.optimizer)
+            with run.session():
+                run.optimize(2, problems, part.optimizer)
         complete = len(run.folder.records(2)) == len(problems) and not stop.is_set()
         if complete:
             run.folder.pack(2, STORED_AS, CURVE_POINTS)
@@ -149,23 +151,27 @@ def make(command: Command, stop: Event) -> bool:
         if part.layers not in generators:
             generators = {part.layers: load_generator(part.run_config(config).generator)}  # one at a time in memory
         print(f"{part.name}: {part.asks}", file=sys.stderr)
-        make_part(part, config, generators[part.layers], stop)
+        try:
+            make_part(part, config, generators[part.layers], stop)
+        except FolderInUse:
+            print(f"{part.name}: left to the process that is making it", file=sys.stderr)
         if stop.is_set():
             return False
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     study = Study(Path(config.output_dir), generator)
-    for name in MEASUREMENTS:
-        measure(study, name)
-        if stop.is_set():
-            return False
-    write_safely(study.path / "README.md", card(study, plan(config, generator)).encode())
+    with FileLock(study.path / ".lock"):  # whoever comes second waits, and finds the tables made
+        for name in MEASUREMENTS:
+            measure(study, name)
+            if stop.is_set():
+                return False
+        write_safely(study.path / "README.md", card(study, plan(config, generator)).encode())
     print(markdown(answers_table(study)))
     return True
 
 
 def card(study: Study, made: pd.DataFrame) -> str:
     """What stands in the study's folder: how it was made, its parts, its findings."""
-    manifest = study.folder("base").manifest
+    manifest = next(study.folder(part).manifest for part in made["part"] if study.has(part))
     versions, generator = manifest["versions"], manifest["generator"]
     for name in ("mean steps", "minutes", "MB"):
         made[name] = [f"{number:.1f}" if pd.notna(number) else "" for number in made[name]]
@@ -178,7 +184,8 @@ on SQuAD.
 
 ## Parts
 
-Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part.
+Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part. The
+sessions in a part's `run.json`, where it has them, say on how many threads.
 
 {markdown(made)}
 

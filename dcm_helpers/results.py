@@ -24,6 +24,10 @@ SUMMARY = "summary.json"
 HISTORY = "history.jsonl"
 
 
+class FolderInUse(InputError):
+    """Another process is writing the folder."""
+
+
 class RunFolder:
     """The files of one run. Open one with :meth:`create` to write and with :meth:`read` to look at it."""
 
@@ -38,8 +42,8 @@ class RunFolder:
 
         Args:     identity  what must be equal for two runs to share a folder; manifest  what else to write down once;
                   resume  False refuses a folder that exists
-        Raises:   InputError if the folder belongs to another configuration or process, or exists against ``resume``;
-                  OSError if it cannot be written
+        Raises:   FolderInUse if another process writes it; InputError if it belongs to another configuration, or
+                  exists against ``resume``; OSError if it cannot be written
         """
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
@@ -47,7 +51,7 @@ class RunFolder:
         try:
             folder._lock.acquire()
         except Timeout as error:
-            raise InputError(f"{path} is being written by another process; wait for it, or use --run-name") from error
+            raise FolderInUse(f"{path} is being written by another process; wait for it, or use --run-name") from error
         try:
             folder._open(json.loads(json.dumps(identity)), manifest, resume)
         except BaseException:

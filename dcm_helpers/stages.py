@@ -116,10 +116,9 @@ class Phase1a:
 
         Returns:  the summary, also written to ``summary.json``; ``finished`` is False after a stop
         """
-        started = time.time()
         stages: dict[int, Callable[[], bool]] = {1: self.stage1, 2: self.stage2, 3: self.stage3}
         halted = None
-        try:
+        with self.session():
             for number in self.config.stages:
                 passed = stages[number]()
                 if self.stop.is_set():
@@ -128,8 +127,6 @@ class Phase1a:
                     halted = number
                     break
             return self.summarize(finished=not self.stop.is_set(), halted_after=halted)
-        finally:
-            self.log_session(started)
 
     def __enter__(self) -> "Phase1a":
         return self
@@ -137,18 +134,23 @@ class Phase1a:
     def __exit__(self, *_) -> None:
         self.folder.close()
 
-    def log_session(self, started: float) -> None:
-        """Add this invocation to the manifest: when, how long, on what."""
-        session = {
-            "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.time() - started, 1),
-            "stages": self.config.stages,
-            "devices": self.generator.device_names,
-            "threads": torch.get_num_threads(),
-            "batch_size": self.config.optimizer.batch_size,
-        }
-        manifest = self.folder.manifest
-        self.folder.write_json(MANIFEST, {**manifest, "sessions": [*manifest["sessions"], session]})
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Add what happens in a ``with`` block to the manifest as one session: when, how long, on what."""
+        started = time.time()
+        try:
+            yield
+        finally:
+            session = {
+                "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.time() - started, 1),
+                "stages": self.config.stages,
+                "devices": self.generator.device_names,
+                "threads": torch.get_num_threads(),
+                "batch_size": self.config.optimizer.batch_size,
+            }
+            manifest = self.folder.manifest
+            self.folder.write_json(MANIFEST, {**manifest, "sessions": [*manifest["sessions"], session]})
 
     def stage1(self) -> bool:
         """Optimize each question alone and each answer alone, without a mode. Returns whether the gate passed."""

@@ -272,6 +272,16 @@ def test_stop_keeps_what_is_finished(tiny, problems):
     assert 1 <= len(finished) <= 3
 
 
+def test_results_come_before_the_last_problem_has_ended(tiny, problems):
+    """Even where all problems fit into a half-empty batch: what is handed out early, an interruption cannot lose."""
+    running = []
+    optimizer = ContentOptimizer(tiny, replace(stop_rule="exact", num_restarts=1, batch_size=64))
+    left = []
+    for _ in optimizer.iterate(problems, on_step=lambda progress: running.append(len(progress.in_flight))):
+        left.append(running[-1])
+    assert left[0] >= len(problems) // 2 and left == sorted(left, reverse=True)
+
+
 def test_impossible_problems_are_refused_before_any_work(tiny, problems):
     with pytest.raises(InputError, match="window of 512"):
         ContentOptimizer(tiny, replace(K=600)).optimize(problems)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
 from dcm_helpers import clustering, measure_contents
 from dcm_helpers import study as study_module
@@ -57,6 +58,18 @@ def test_a_study_is_made_in_parts_and_continues(small):
     for part in ("base", "norm", "split-K2", "layers-random", "paraphrases", "near-0.1"):
         assert study.complete(part)
     assert {path.stem for path in (study.path / "measured").iterdir()} == set(MEASUREMENTS)
+    assert all(study.folder(part).manifest["sessions"][0]["threads"] >= 1 for part in ("base", "norm", "K2"))
+
+
+def test_what_another_process_is_making_is_left_to_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study_module, "FEW", 2)
+    (tmp_path / "layers-shuffled").mkdir()
+    arguments = [*ARGUMENTS[:-1], "5", "--output-dir", str(tmp_path)]  # few steps: nothing is asked of the contents
+    with FileLock(tmp_path / "layers-shuffled" / ".lock"):
+        assert main([*arguments, "--parts", "layers-shuffled", "layers-random"]) == 0
+    assert "layers-shuffled: left to the process that is making it" in capsys.readouterr().err
+    study = Study(tmp_path)
+    assert study.complete("layers-random") and not study.has("layers-shuffled")
 
 
 def test_every_finding_is_recomputed_from_what_is_stored(small):
