@@ -13,18 +13,18 @@ from dcm_helpers.findings_controls import capacity, compared, routing, split, su
 from dcm_helpers.study import Study
 
 SHARED = "Are true pairs easier than mismatched ones?"
+ALL_PAIRS = "true over mismatched pairs, K=2, all pairs, at the first exact content"
 COMPARED = [
-    ("7a mismatched", "true over mismatched pairs, K=1", "K1", "mismatched-K1", SHARED),
-    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
+    ("7a mismatched", ALL_PAIRS, "exact-K2", "exact-mismatched-K2", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", ""),
     ("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
     (
         "7b random",
-        "true answers over random tokens, K=2",
-        "K2",
-        "random-K2",
+        "true answers over random tokens, K=8",
+        "base",
+        "random-K8",
         "Are true answers easier than random tokens?",
     ),
-    ("7b random", "true answers over random tokens, K=8", "base", "random-K8", ""),
     ("7c layers", "trained over shuffled layers", "base", "layers-shuffled", ""),
     ("7c layers", "trained over random layers", "base", "layers-random", ""),
     ("7e mode", "modes Q and A over X and Y", "base", "modes", ""),

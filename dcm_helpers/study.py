@@ -34,7 +34,7 @@ CONTROLS, LANDSCAPE, FEW = 24, 16, 8
 RESTARTS = 4
 NEAR_TOKENS = (0.001, 0.01, 0.1)
 """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
-CAPACITIES = {1: CONTROLS, 2: CONTROLS, 4: CONTROLS, 16: LANDSCAPE, 32: LANDSCAPE, 64: FEW, 128: FEW // 2}
+CAPACITIES = {1: CONTROLS, 2: CONTROLS, 4: CONTROLS, 16: LANDSCAPE, 32: LANDSCAPE, 64: FEW // 2, 128: FEW // 2}
 """Slots of the capacity parts beside the base's, and how many pairs each takes."""
 
 Problems = Callable[[Generator, list[Pair]], list[Problem]]
@@ -95,21 +95,22 @@ def parts_of(config: StudyConfig) -> list[Part]:
             **{"K": slots, "num_steps": steps, "num_restarts": 1, "stop_rule": "minimize", "lr": LR, **changes}
         )
 
-    controls, landscape, few = joint(CONTROLS), joint(LANDSCAPE), joint(FEW)
+    controls, landscape, few, everything = map(joint, (CONTROLS, LANDSCAPE, FEW, config.num_examples))
+    first_exact = settings(2, stop_rule="exact")  # what steps are compared on; a fifth of the steps, so all pairs
     return [
         Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
         Part("K2", "2 slots", settings(2), controls),
         Part("mismatched-K2", "each question with another's answer, 2 slots", settings(2), exchanged(controls)),
         Part("mismatched-K8", "each question with another's answer", settings(), exchanged(controls)),
+        Part("exact-K2", "every pair, 2 slots, until it is exact", first_exact, everything),
+        Part("exact-mismatched-K2", "each question with another's answer", first_exact, exchanged(everything)),
         Part("far", "ten times the learning rate", settings(lr=FAR_LR), with_one_restart(landscape)),
         Part("split-K2", "a slot for the question, a slot for the answer", settings(1), apart(controls)),
         Part("split-K8", "half the slots for the question, half for the answer", settings(K // 2), apart(controls)),
         Part("K1", "1 slot", settings(1), controls),
-        Part("mismatched-K1", "each question with another's answer, 1 slot", settings(1), exchanged(controls)),
         Part("norm", "slots held at token norm", settings(hold_norm=True), with_one_restart(landscape)),
         Part("norm-far", "slots held, ten times the rate", settings(hold_norm=True, lr=FAR_LR), landscape),
-        Part("random-K2", "the answer replaced by random tokens, 2 slots", settings(2), random_answers(controls)),
         Part("random-K8", "the answer replaced by random tokens", settings(), random_answers(controls)),
         Part("rephrased", "the question in other words", settings(), rewordings(LANDSCAPE)),
         Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(LANDSCAPE)),
