@@ -96,15 +96,15 @@ def parts_of(config: StudyConfig) -> list[Part]:
         )
 
     controls, landscape, few, everything = map(joint, (CONTROLS, LANDSCAPE, FEW, config.num_examples))
-    first_exact = settings(2, stop_rule="exact")  # what steps are compared on; a fifth of the steps, so all pairs
+    first_exact = settings(2, stop_rule="exact")  # where steps are compared: a fifth of the work
     return [
         Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
         Part("K2", "2 slots", settings(2), controls),
         Part("mismatched-K2", "each question with another's answer, 2 slots", settings(2), exchanged(controls)),
         Part("mismatched-K8", "each question with another's answer", settings(), exchanged(controls)),
-        Part("exact-K2", "every pair, 2 slots, until it is exact", first_exact, everything),
-        Part("exact-mismatched-K2", "each question with another's answer", first_exact, exchanged(everything)),
+        Part("exact-K2", "every answer once, 2 slots, until exact", first_exact, everything),
+        Part("exact-mismatched-K2", "mismatched, 2 slots, until exact", first_exact, exchanged(everything)),
         Part("far", "ten times the learning rate", settings(lr=FAR_LR), with_one_restart(landscape)),
         Part("split-K2", "a slot for the question, a slot for the answer", settings(1), apart(controls)),
         Part("split-K8", "half the slots for the question, half for the answer", settings(K // 2), apart(controls)),
