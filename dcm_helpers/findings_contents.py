@@ -201,7 +201,7 @@ def clusters(study: Study) -> list[Finding]:
     found = []
     for label, measure in tests:
         rows = table[(table["label"] == label) & (table["measure"] == measure)]
-        of = {kind: against_chance(rows[rows["of"] == kind]) for kind in ("contents", "starts", "text")}
+        of = {kind: most_telling(rows[rows["of"] == kind]) for kind in ("contents", "starts", "text")}
         text, p = of["contents"]
         asked = f"Do {RELATED[label]} lie together?" if measure != "AMI" else ""
         beside = f"starts {of['starts'][0]}; text {of['text'][0]}"
@@ -210,13 +210,19 @@ def clusters(study: Study) -> list[Finding]:
     return found
 
 
-def against_chance(rows: pd.DataFrame) -> tuple[str, float]:
-    """The features that tell most from chance, and p with a Bonferroni correction for having chosen among several."""
+def most_telling(rows: pd.DataFrame) -> tuple[str, float]:
+    """The features that tell most from chance, and p with a Bonferroni correction for having chosen among several.
+
+    Shuffles can give no p below some least one; of features that reach it, the value farthest from chance counts, in
+    widths of its own band of chance.
+    """
     if rows.empty or rows["value"].isna().any():
         return "not measured" if rows.empty else "no two alike", 1.0
-    row = rows.sort_values("p").iloc[0]
+    away = (rows["value"] - rows["chance"]).abs() / (rows["high"] - rows["low"])
+    row = rows.assign(away=away).sort_values(["p", "away"], ascending=[True, False]).iloc[0]
     p = min(1.0, row["p"] * len(rows))
-    return f"{row['value']:.3g} (chance {row['low']:.3g} to {row['high']:.3g}), p={p:.2g}", p
+    of = f" in {row['features']}" if len(rows) > 1 else ""
+    return f"{row['value']:.3g}{of} (chance {row['low']:.3g} to {row['high']:.3g}), p={p:.2g}", p
 
 
 def heterogeneity(study: Study) -> list[Finding]:

@@ -13,6 +13,7 @@ from dcm_helpers import clustering, measure_contents
 from dcm_helpers import study as study_module
 from dcm_helpers.answers import FINDINGS, answers_table, findings_table, markdown
 from dcm_helpers.config import PROJECT, InputError
+from dcm_helpers.findings_contents import most_telling
 from dcm_helpers.landscape import losses_at
 from dcm_helpers.measurements import MEASUREMENTS
 from dcm_helpers.reference import main
@@ -82,6 +83,13 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     answers = answers_table(study)
     assert answers["question"].str.endswith("?").all() and answers["answer"].str.len().gt(0).all()
     assert markdown(table).count("\n") == len(table) + 1
+
+
+def test_of_equal_p_the_features_farthest_from_chance_are_shown():
+    bands = {"chance": 1.0, "low": 0.9, "high": 1.1, "p": 0.001}
+    rows = [{"features": name, "value": value} | bands for name, value in (("a", 0.8), ("b", 0.5), ("c", 0.7))]
+    text, p = most_telling(pd.DataFrame([*rows, {"features": "d", "value": 0.1} | bands | {"p": 0.01}]))
+    assert text == "0.5 in b (chance 0.9 to 1.1), p=0.004" and p == pytest.approx(0.004)
 
 
 def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
