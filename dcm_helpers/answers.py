@@ -16,7 +16,7 @@ SHARED = "Are true pairs easier than mismatched ones?"
 FIRST_EXACT = "true over mismatched pairs, K=2, when first exact"
 COMPARED = [
     ("7a mismatched", FIRST_EXACT, "exact-K2", "exact-mismatched-K2", SHARED),
-    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", ""),
+    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
     ("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
     (
         "7b random",
