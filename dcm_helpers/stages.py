@@ -23,7 +23,7 @@ from dcm_helpers.datasets import Dataset, load_pairs
 from dcm_helpers.decoding import decode_problems
 from dcm_helpers.models import Generator, load_generator
 from dcm_helpers.optimizer import ContentOptimizer
-from dcm_helpers.problems import joint_problems, single_problems
+from dcm_helpers.problems import joint_problems, single_problems, views_apart
 from dcm_helpers.progress import ProgressLine
 from dcm_helpers.records import result_record, validation_record, with_baselines
 from dcm_helpers.results import MANIFEST, SUMMARY, RunFolder
@@ -266,11 +266,7 @@ class Phase1a:
             "doubled_K": self.share(f"Diagnosis, K={twice.K}", failed, twice, passes),
         }
         if stage == 2:
-            alone = [
-                dataclasses.replace(problem, id=f"{problem.id}/{view.mode}", views=(view,))
-                for problem in failed
-                for view in problem.views
-            ]
+            alone = [view for problem in failed for view in views_apart(problem)]
             diagnosis["views_alone"] = self.share("Diagnosis, views alone", alone, once, passes)
         if not self.stop.is_set():
             diagnosis["reading"] = reading(diagnosis)
