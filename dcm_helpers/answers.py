@@ -27,7 +27,7 @@ COMPARED = [
     ),
     ("7c layers", "trained over shuffled layers", "base", "layers-shuffled", ""),
     ("7c layers", "trained over random layers", "base", "layers-random", ""),
-    ("7e mode", "modes Q and A over X and Y", "base", "modes", ""),
+    ("7e mode", "modes Q and A over X and Y", "base", "exact-modes", ""),
 ]
 """Question, what is compared, both parts, and the question in plain words where the comparison answers one."""
 
@@ -40,7 +40,7 @@ FINDINGS: list[tuple[Sequence[str], Callable[[Study], list[Finding]]]] = [
     (("slots", "snapped"), drawn),
     (("clusters",), clusters),
     (("heterogeneity", "ablation"), heterogeneity),
-    (("base", "surprisal", "K1"), capacity),
+    (("base", "surprisal", "K1", "K4"), capacity),
     (("K2", "split-K2"), split(2)),
     (("base", "split-K8"), split(8)),
     (("routing",), routing),

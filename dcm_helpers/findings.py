@@ -29,9 +29,11 @@ def per_problem(study: Study, part: str) -> pd.DataFrame:
     """The records of a part by problem: columns pair, reconstructed, forced (teacher-forced exact), loss, steps
     (to the first exact content).
 
-    Where no content was exact, steps are one more than the restart was given.
+    Where no content was exact, steps are one more than the restart was given. There is no loss of a part that does not
+    minimize: that of a first exact content is wherever the last step led.
     """
-    limit = study.folder(part).manifest["identity"]["optimizer"]["num_steps"]
+    optimizer = study.folder(part).manifest["identity"]["optimizer"]
+    limit, minimized = optimizer["num_steps"], optimizer["stop_rule"] == "minimize"
     return (
         pd.DataFrame(
             [
@@ -40,7 +42,7 @@ def per_problem(study: Study, part: str) -> pd.DataFrame:
                     "pair": record["pair"],
                     "reconstructed": record["reconstructed"],
                     "forced": all(view["teacher_forced_exact"] for view in record["views"]),
-                    "loss": record["loss"],
+                    "loss": record["loss"] if minimized else float("nan"),
                     "steps": limit + 1 if record["exact_step"] is None else record["exact_step"],
                 }
                 for record in study.records(part)

@@ -91,7 +91,7 @@ def curvature(study: Study) -> list[Finding]:
     """How sharp the loss is at contents, and how contents travel."""
     sharp, trips = study.table("curvature"), study.table("trajectories")
     found = []
-    for family in ("base", "far"):
+    for family in sharp["family"].unique():
         name, here = ALIKE[family], sharp[sharp["family"] == family]
         content, start = (here[here["at"] == at]["relative"] for at in ("content", "start"))
         trip = trips[trips["family"] == family]

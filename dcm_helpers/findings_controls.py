@@ -7,7 +7,7 @@ import pandas as pd
 
 from dcm_helpers import estimates
 from dcm_helpers.findings import Finding, paired, per_problem, percent
-from dcm_helpers.study import CAPACITIES, K, Study
+from dcm_helpers.study import CAPACITIES, K, Study, size_part
 
 BITS = 1 / np.log(2)
 """Bits in a nat."""
@@ -59,11 +59,11 @@ def success(study: Study) -> list[Finding]:
 
 def capacity(study: Study) -> list[Finding]:
     """What fits into so many slots, and what decides how many a pair needs."""
-    sizes = sorted([K, *(size for size in CAPACITIES if study.complete(f"K{size}"))])
+    sizes = sorted([K, *(size for size in CAPACITIES if study.complete(size_part(size)))])
     texts = study.table("surprisal").groupby("pair")[["tokens", "nats_without"]].sum()
     found, exact = [], {}
     for size in sizes:
-        part = part_of(size)
+        part = size_part(size)
         table = per_problem(study, part).set_index("pair")
         exact[size] = done = table["reconstructed"]
         gain = (texts["nats_without"] - nats_with(study, part))[done.index[done]] * BITS / size
@@ -72,13 +72,13 @@ def capacity(study: Study) -> list[Finding]:
                 "6 capacity",
                 f"exact with K={size}",
                 percent(estimates.share(done)),
-                f"steps to exact: median {table['steps'].median():.0f}; loss: median {table['loss'].median():.2g} nats"
+                f"steps to exact: median {table['steps'].median():.0f}"
+                + (f"; loss: median {table['loss'].median():.2g} nats" if table["loss"].notna().all() else "")
                 + (f"; bits a slot of exact ones: mean {gain.mean():.1f}, most {gain.max():.1f}" if len(gain) else ""),
             )
         )
     half = next((size for size in sizes if estimates.share(exact[size]).low > 0.5), None)
-    several = pd.DataFrame({size: exact[size] for size in sizes if CAPACITIES.get(size, 0) >= CAPACITIES[1]})
-    several = several.join(exact[K].rename(K)).dropna() if K not in several else several.dropna()
+    several = pd.DataFrame(exact).dropna()
     fewest = several.apply(lambda row: next((size for size in sorted(row.index) if row[size]), np.inf), axis=1)
     surprise, tokens = (texts.loc[fewest.index, name] for name in ("nats_without", "tokens"))
     found.append(
@@ -95,11 +95,6 @@ def capacity(study: Study) -> list[Finding]:
     return found
 
 
-def part_of(size: int) -> str:
-    """The part that has true pairs at so many slots."""
-    return "base" if size == K else f"K{size}"
-
-
 def nats_with(study: Study, part: str) -> pd.Series:
     """Nats of all targets of each pair after its content."""
     return pd.Series(
@@ -114,12 +109,13 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
     """Steps, loss and success of two conditions on the same pairs in the same order."""
     steps = estimates.ratio(first["steps"] + 1, second["steps"] + 1)
     difference, p = estimates.share_difference(first["reconstructed"], second["reconstructed"])
+    minimized = first["loss"].notna().all() and second["loss"].notna().all()
+    losses = f"loss ratio {estimates.ratio(first['loss'], second['loss']).text(2)}; " if minimized else ""
     return Finding(
         question,
         f"{name}: steps to exact, as a ratio",
         steps.text(),
-        f"loss ratio {estimates.ratio(first['loss'], second['loss']).text(2)}; exact "
-        f"{first['reconstructed'].mean():.0%} and {second['reconstructed'].mean():.0%}, "
+        f"{losses}exact {first['reconstructed'].mean():.0%} and {second['reconstructed'].mean():.0%}, "
         f"difference {percent(difference)}, p={p:.2g}",
         asked,
         "fewer steps" if steps.high < 1 else "more steps" if steps.low > 1 else "not shown",
@@ -137,7 +133,7 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
     def find(study: Study) -> list[Finding]:
         halves = per_problem(study, f"split-K{size}").groupby("pair")
         halves = halves.agg({"reconstructed": "all", "loss": "sum", "steps": "max"})
-        shared = per_problem(study, part_of(size)).set_index("pair").loc[halves.index]
+        shared = per_problem(study, size_part(size)).set_index("pair").loc[halves.index]
         asked = f"Is one content for both easier than two halves, K={size}?"
         return [side_by_side("7d split", f"shared content over halves, K={size}", shared, halves, asked)]
 
@@ -169,7 +165,7 @@ def transfer(study: Study) -> list[Finding]:
     for view, name in (("Q", "question"), ("A", "answer")):
         unseen = table[(table["view"] == view) & table["held_out"]]
         unseen = unseen.assign(per_token=unseen["nats"] / unseen["tokens"])
-        cost = unseen.pivot(index="pair", columns="content", values="per_token").dropna()
+        cost = unseen.pivot(index="pair", columns="content", values="per_token")
         gain = estimates.mean(cost["own"] - cost["mismatched"])
         found.append(
             Finding(
@@ -178,7 +174,7 @@ def transfer(study: Study) -> list[Finding]:
                 gain.text(),
                 f"own {cost['own'].mean():.2f}, another's {cost['mismatched'].mean():.2f}, none "
                 f"{cost['none'].mean():.2f}; found for other paraphrases minus own "
-                f"{estimates.mean(cost['class'] - cost['own']).text()}",
+                f"{estimates.mean((cost['class'] - cost['own']).dropna()).text()}",
                 f"Does a content make unseen paraphrases of its {name} likelier?",
                 "yes" if gain.high < 0 else "no, less likely" if gain.low > 0 else "not shown",
             )

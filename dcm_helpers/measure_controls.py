@@ -12,7 +12,7 @@ from dcm_helpers.problems import with_modes
 from dcm_helpers.shapes import Contents
 from dcm_helpers.solutions import pairs_of
 from dcm_helpers.stm import Row, View
-from dcm_helpers.study import MODES, OTHER_MODES, Study
+from dcm_helpers.study import MODES, OTHER_MODES, Study, sample_of
 
 
 def surprisal(study: Study) -> pd.DataFrame:
@@ -68,24 +68,26 @@ def routing(study: Study) -> pd.DataFrame:
 def transfer(study: Study) -> pd.DataFrame:
     """What unseen paraphrases cost after the pair's own content, another pair's, one found for a class, and none.
 
-    Returns:  one row for each paraphrase and content: columns pair, view, held_out (whether the class part left this
-              paraphrase out, too), content ('own', 'mismatched', 'class', 'none'), tokens, nats
+    No two of these pairs have the same answer. The other pair is the next of an order that takes topics in turn.
+
+    Returns:  one row for each paraphrase and content: columns pair, view, held_out (whether the class part leaves this
+              paraphrase out, too), content ('own', 'mismatched', 'none', and 'class' where there is one), tokens, nats
     """
-    generator, pairs = study.generator, pairs_of(study.folder("base"))
+    generator, pairs = study.generator, list(pairs_of(study.folder("base")).values())
     own, of_classes = study.by_pair("base"), study.by_pair("paraphrases")
-    names = list(of_classes)
-    following = dict(zip(names, [*names[1:], names[0]], strict=True))
-    rows = []
-    for name in names:
-        pair = pairs[name]
-        contents = torch.stack([own[name].content, own[following[name]].content, of_classes[name].content])
+    chosen, rows = sample_of(pairs, len(pairs)), []
+    for pair, following in zip(chosen, [*chosen[1:], chosen[0]], strict=True):
+        found = {"own": own[pair.id], "mismatched": own[following.id]}
+        if pair.id in of_classes:
+            found["class"] = of_classes[pair.id]
+        contents = torch.stack([each.content for each in found.values()])
         texts = dict(zip(MODES, (pair.question_paraphrases, pair.answer_paraphrases), strict=True))
         for mode, paraphrases in texts.items():
             views = [View.of(generator, text, mode) for text in paraphrases]
             costs = nats(study, views, contents.to(generator.device))
             for index, (view, of_view) in enumerate(zip(views, costs, strict=True)):
-                entry = {"pair": name, "view": mode, "held_out": index == len(views) - 1}
-                for content, cost in zip(("own", "mismatched", "class", "none"), of_view, strict=True):
+                entry = {"pair": pair.id, "view": mode, "held_out": index == len(views) - 1}
+                for content, cost in zip((*found, "none"), of_view, strict=True):
                     rows.append({**entry, "content": content, "tokens": len(view.target_ids), "nats": cost})
     return pd.DataFrame(rows)
 

@@ -14,9 +14,9 @@ from dcm_helpers.stm import initial_content
 from dcm_helpers.study import FEW, Study
 from dcm_helpers.trajectory import Recorder, travel
 
-FAMILIES = {"base": ("base", "restarts"), "far": ("far",), "norm": ("norm",)}
-"""Contents that were found alike: at the base's learning rate, ten times faster, and with norms held."""
-FAMILY_PARTS = ("base", "restarts", "far", "norm")
+FAMILIES = {"base": ("base", "restarts"), "far": ("far",)}
+"""Contents that were found alike: at the base's learning rate, and ten times faster."""
+FAMILY_PARTS = ("base", "restarts", "far")
 LINE_POINTS = 11
 RADII = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 """Norms of the noise, as fractions of each slot's norm."""
@@ -96,7 +96,7 @@ def curvature(study: Study) -> pd.DataFrame:
               top as ``top 1`` and so on
     """
     rows = []
-    for family in ("base", "far"):
+    for family in FAMILIES:
         for pair, several in itertools.islice(alike(study, family).items(), FEW):
             each, start = several[0]
             for at, content in (("content", each.content), ("start", start)):
@@ -113,7 +113,7 @@ def trajectories(study: Study) -> pd.DataFrame:
               many steps, of the same lengths, in random directions
     """
     generator, rows = study.generator, []
-    for family in ("base", "far"):
+    for family in FAMILIES:
         several = itertools.islice(alike(study, family).values(), FEW)
         chosen = [solutions[0][0] for solutions in several]
         config = optimizer_of(study.folder(family))

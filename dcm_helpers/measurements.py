@@ -33,13 +33,13 @@ MEASUREMENTS: dict[str, Measurement] = {
     "slots": Measurement(measure_contents.slots, measure_contents.SLOT_PARTS),
     "snapped": Measurement(measure_contents.snapping, measure_contents.SLOT_PARTS),
     "clusters": Measurement(measure_contents.clusters, ("base", "restarts", "rephrased")),
-    "heterogeneity": Measurement(measure_contents.heterogeneity, ("base", "restarts", "far", "norm")),
+    "heterogeneity": Measurement(measure_contents.heterogeneity, measure_landscape.FAMILY_PARTS),
     "ablation": Measurement(measure_contents.ablation, ("base",)),
     "between": Measurement(measure_landscape.between, measure_landscape.FAMILY_PARTS),
     "way": Measurement(measure_landscape.way, measure_landscape.FAMILY_PARTS),
     "basin": Measurement(measure_landscape.basin, measure_landscape.FAMILY_PARTS),
-    "curvature": Measurement(measure_landscape.curvature, ("base", "far")),
-    "trajectories": Measurement(measure_landscape.trajectories, ("base", "far")),
+    "curvature": Measurement(measure_landscape.curvature, measure_landscape.FAMILY_PARTS),
+    "trajectories": Measurement(measure_landscape.trajectories, measure_landscape.FAMILY_PARTS),
 }
 """All tables, in the order in which they are made."""
 

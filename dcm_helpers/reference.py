@@ -27,8 +27,8 @@ from dcm_helpers.study import Part, Study, StudyConfig, parts_of
 STORED_AS = torch.float16
 """Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
 CURVE_POINTS = 24
-USUAL_STEPS = 180
-"""What `minimize` mostly takes with the study's settings; the plan reckons with it until the base part is there."""
+USUAL_STEPS = {"minimize": 180, "exact": 20}
+"""What stop rules mostly take with the study's settings; the plan reckons with it until the base part is there."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ class Command:
 def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
     """What each part needs: problems, slots, most steps of a restart, minutes, megabytes; measured where it is there.
 
-    Minutes of what is not there are reckoned from the base part's seconds per position and its mean steps.
+    Minutes of what is not there are reckoned from the base part's seconds per position and its mean steps, in all or to
+    the first exact content, as the part's stop rule has it.
     """
     pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
     study, rows = Study(Path(config.output_dir)), []
-    pace, steps = None, USUAL_STEPS
+    pace, usual = None, USUAL_STEPS
     for part in parts_of(config):
         problems = part.problems(generator, pairs)
         positions = sum(
@@ -68,9 +69,11 @@ def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
         seconds = sum(record["seconds"] for record in records)
         done = len(records) == len(problems)
         if part.baselines and done:
-            steps = sum(record["steps_total"] for record in records) / len(records)
-            pace = seconds / (positions * steps)
-        reckoned = positions * min(steps, part.optimizer.num_steps) * pace / 60 if pace is not None else None
+            taken = pd.DataFrame(records)[["steps_total", "exact_step"]].mean()
+            usual = {"minimize": taken["steps_total"], "exact": taken["exact_step"] + 1}
+            pace = seconds / (positions * taken["steps_total"])
+        steps = min(usual[part.optimizer.stop_rule], part.optimizer.num_steps)
+        reckoned = positions * steps * pace / 60 if pace is not None else None
         rows.append(
             {
                 "part": part.name,

@@ -34,8 +34,8 @@ CONTROLS, LANDSCAPE, FEW = 24, 16, 8
 RESTARTS = 4
 NEAR_TOKENS = (0.001, 0.01, 0.1)
 """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
-CAPACITIES = {1: CONTROLS, 2: CONTROLS, 4: CONTROLS, 16: LANDSCAPE, 32: LANDSCAPE, 64: FEW // 2, 128: FEW // 2}
-"""Slots of the capacity parts beside the base's, and how many pairs each takes."""
+CAPACITIES = (1, 2, 4, 16, 32, 64, 128)
+"""Slots of the capacity parts, beside the base's."""
 
 Problems = Callable[[Generator, list[Pair]], list[Problem]]
 
@@ -87,16 +87,19 @@ class Part:
 
 
 def parts_of(config: StudyConfig) -> list[Part]:
-    """All parts in the order in which they are made: first what most questions need."""
+    """All parts in the order in which they are made: first what most questions need.
 
-    def settings(slots: int = K, **changes) -> OptimizerConfig:
+    Only those that compare nothing but steps and success end at the first exact content, and are named so.
+    """
+
+    def settings(slots: int = K, rule: str = "minimize", **changes) -> OptimizerConfig:
         steps = config.num_steps * (2 if slots <= 2 else 1)
         return OptimizerConfig(
-            **{"K": slots, "num_steps": steps, "num_restarts": 1, "stop_rule": "minimize", "lr": LR, **changes}
+            **{"K": slots, "num_steps": steps, "num_restarts": 1, "stop_rule": rule, "lr": LR, **changes}
         )
 
     controls, landscape, few, everything = map(joint, (CONTROLS, LANDSCAPE, FEW, config.num_examples))
-    first_exact = settings(2, stop_rule="exact")  # where steps are compared: a fifth of the work
+    first_exact = settings(2, "exact")  # where steps are compared: a fifth of the work
     return [
         Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
@@ -109,24 +112,29 @@ def parts_of(config: StudyConfig) -> list[Part]:
         Part("split-K2", "a slot for the question, a slot for the answer", settings(1), apart(controls)),
         Part("split-K8", "half the slots for the question, half for the answer", settings(K // 2), apart(controls)),
         Part("K1", "1 slot", settings(1), controls),
-        Part("norm", "slots held at token norm", settings(hold_norm=True), with_one_restart(landscape)),
+        Part("norm", "slots held at token norm", settings(hold_norm=True), landscape),
         Part("norm-far", "slots held, ten times the rate", settings(hold_norm=True, lr=FAR_LR), landscape),
-        Part("random-K8", "the answer replaced by random tokens", settings(), random_answers(controls)),
+        Part("random-K8", "the answer replaced by random tokens", settings(), random_answers(landscape)),
         Part("rephrased", "the question in other words", settings(), rewordings(LANDSCAPE)),
-        Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(LANDSCAPE)),
+        Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(FEW)),
         Part("layers-shuffled", "layers in another order", settings(), few, "shuffled"),
         Part("layers-random", "layers of random weights", settings(), few, "random"),
-        Part("modes", "other words as modes", settings(), joint(CONTROLS, OTHER_MODES)),
+        Part("exact-modes", "other words as modes", settings(K, "exact"), joint(CONTROLS, OTHER_MODES)),
         *[
-            Part(f"near-{weight:g}", f"drawn to tokens by {weight:g}", settings(token_distance=weight), landscape)
+            Part(f"near-{weight:g}", f"drawn to tokens by {weight:g}", settings(token_distance=weight), few)
             for weight in NEAR_TOKENS
         ],
         *[
-            Part(f"K{slots}", f"{slots} slots", settings(slots), joint(count))
-            for slots, count in CAPACITIES.items()
+            Part(size_part(slots), f"{slots} slots", settings(slots, "minimize" if slots < K else "exact"), controls)
+            for slots in CAPACITIES
             if slots > 2
         ],
     ]
+
+
+def size_part(slots: int) -> str:
+    """The part that has true pairs at so many slots."""
+    return "base" if slots == K else f"K{slots}" if slots < K else f"exact-K{slots}"
 
 
 def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:

@@ -20,8 +20,8 @@ from dcm_helpers.reference import main
 from dcm_helpers.study import Study, StudyConfig, parts_of
 
 REFERENCE = PROJECT / "results" / "reference"
-SIZES = {"CONTROLS": 3, "LANDSCAPE": 3, "FEW": 2, "RESTARTS": 2, "CAPACITIES": {1: 3, 2: 3, 16: 2}}
-ALIKE = ("mismatched-K8", "split-K8", "layers-shuffled", "modes", "K16")
+SIZES = {"CONTROLS": 3, "LANDSCAPE": 3, "FEW": 2, "RESTARTS": 2, "CAPACITIES": (1, 2, 4, 16)}
+ALIKE = ("mismatched-K8", "split-K8", "layers-shuffled", "exact-modes", "exact-K16")
 """Parts that no test needs beside those of their kind."""
 ARGUMENTS = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--num-steps", "60"]
 
@@ -141,7 +141,7 @@ def test_parts_share_pairs_and_starts():
     seeds = {(part.optimizer.seed, part.optimizer.init) for part in parts_of(config)}
     assert len(seeds) == 1
     assert len({part.name for part in parts_of(config)}) == len(parts_of(config))
-    rules = {part.name: part.optimizer.stop_rule for part in parts_of(config)}
+    rules = {part.name: part.optimizer.stop_rule for part in parts_of(config)}  # a name tells the rule
     assert all(rule == ("exact" if name.startswith("exact-") else "minimize") for name, rule in rules.items())
 
 
