@@ -80,6 +80,12 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     questions = {question.split()[0] for question in table["question"]}
     assert questions == {"1", "2", "3", "4", "5", "6", "7a", "7b", "7c", "7d", "7e", "7f", "8"}
     assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
+    controls = table.set_index("measured")["control"]
+    minimized, first = (
+        controls[f"true over mismatched pairs, K=2{end}: steps to exact, as a ratio"]
+        for end in ("", ", when first exact")
+    )
+    assert "loss ratio" in minimized and "loss" not in first, "a first exact content has no loss to compare"
     answers = answers_table(study)
     assert answers["question"].str.endswith("?").all() and answers["answer"].str.len().gt(0).all()
     assert markdown(table).count("\n") == len(table) + 1
