@@ -13,11 +13,11 @@ from dcm_helpers.findings_controls import capacity, compared, routing, split, su
 from dcm_helpers.study import Study
 
 SHARED = "Are true pairs easier than mismatched ones?"
-FIRST_EXACT = "true over mismatched pairs, K=2, when first exact"
 COMPARED = [
-    ("7a mismatched", FIRST_EXACT, "exact-K2", "exact-mismatched-K2", SHARED),
-    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", SHARED),
-    ("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=2, until exact", "exact-K2", "exact-mismatched-K2", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=8, until exact", "base", "exact-mismatched-K8", SHARED),
+    ("7a mismatched", "true over mismatched pairs, K=2", "K2", "mismatched-K2", ""),
+    ("7a mismatched", "true over mismatched pairs, K=8", "base", "mismatched-K8", ""),
     (
         "7b random",
         "true answers over random tokens, K=8",

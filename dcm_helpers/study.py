@@ -89,7 +89,8 @@ class Part:
 def parts_of(config: StudyConfig) -> list[Part]:
     """All parts in the order in which they are made: first what most questions need.
 
-    Only those that compare nothing but steps and success end at the first exact content, and are named so.
+    Those that compare nothing but steps and success end at the first exact content, a fifth of the work or less, and
+    are named so.
     """
 
     def settings(slots: int = K, rule: str = "minimize", **changes) -> OptimizerConfig:
@@ -99,15 +100,15 @@ def parts_of(config: StudyConfig) -> list[Part]:
         )
 
     controls, landscape, few, everything = map(joint, (CONTROLS, LANDSCAPE, FEW, config.num_examples))
-    first_exact = settings(2, "exact")  # where steps are compared: a fifth of the work
     return [
         Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
         Part("K2", "2 slots", settings(2), controls),
         Part("mismatched-K2", "each question with another's answer, 2 slots", settings(2), exchanged(controls)),
         Part("mismatched-K8", "each question with another's answer", settings(), exchanged(controls)),
-        Part("exact-K2", "every answer once, 2 slots, until exact", first_exact, everything),
-        Part("exact-mismatched-K2", "mismatched, 2 slots, until exact", first_exact, exchanged(everything)),
+        Part("exact-K2", "every answer once, 2 slots, until exact", settings(2, "exact"), everything),
+        Part("exact-mismatched-K2", "mismatched, 2 slots, until exact", settings(2, "exact"), exchanged(everything)),
+        Part("exact-mismatched-K8", "mismatched, until exact", settings(K, "exact"), exchanged(everything)),
         Part("far", "ten times the learning rate", settings(lr=FAR_LR), with_one_restart(landscape)),
         Part("split-K2", "a slot for the question, a slot for the answer", settings(1), apart(controls)),
         Part("split-K8", "half the slots for the question, half for the answer", settings(K // 2), apart(controls)),

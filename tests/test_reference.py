@@ -82,8 +82,7 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
     controls = table.set_index("measured")["control"]
     minimized, first = (
-        controls[f"true over mismatched pairs, K=2{end}: steps to exact, as a ratio"]
-        for end in ("", ", when first exact")
+        controls[f"true over mismatched pairs, K=2{end}: steps to exact, as a ratio"] for end in ("", ", until exact")
     )
     assert "loss ratio" in minimized and "loss" not in first, "a first exact content has no loss to compare"
     answers = answers_table(study)
