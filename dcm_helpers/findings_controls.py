@@ -128,16 +128,34 @@ def compared(question: str, name: str, one: str, other: str, asked: str = "") ->
 
 
 def split(size: int) -> Callable[[Study], list[Finding]]:
-    """Shared content against halves that share nothing, at equal K."""
+    """One content for two texts against halves that share nothing, at equal K; for texts that do not belong together,
+    too: what they gain is no sharing of structure, only of room.
+    """
 
     def find(study: Study) -> list[Finding]:
-        halves = per_problem(study, f"split-K{size}").groupby("pair")
-        halves = halves.agg({"reconstructed": "all", "loss": "sum", "steps": "max"})
-        shared = per_problem(study, size_part(size)).set_index("pair").loc[halves.index]
+        true, mismatched = (with_halves(study, size, part) for part in (size_part(size), f"mismatched-K{size}"))
         asked = f"Is one content for both easier than two halves, K={size}?"
-        return [side_by_side("7d split", f"shared content over halves, K={size}", shared, halves, asked)]
+        also = f"Also for texts that do not belong together, K={size}?"
+        return [
+            side_by_side("7d split", f"shared content over halves, K={size}", *true, asked),
+            side_by_side("7d split", f"the same for mismatched pairs, K={size}", *mismatched, also),
+        ]
 
     return find
+
+
+def with_halves(study: Study, size: int, part: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The records of a part whose texts both have a half content of their own, and what both halves are together."""
+    halves = per_problem(study, f"split-K{size}")
+    of_text = {tuple(half["views"][0]["target_ids"]): half["problem"] for half in study.records(f"split-K{size}")}
+    whole, names, together = per_problem(study, part), [], []
+    for record in study.records(part):
+        texts = [tuple(view["target_ids"]) for view in record["views"]]
+        if all(text in of_text for text in texts):
+            both = halves.loc[[of_text[text] for text in texts]]
+            names.append(record["problem"])
+            together.append((both["reconstructed"].all(), both["loss"].sum(), both["steps"].max()))
+    return whole.loc[names], pd.DataFrame(together, index=names, columns=["reconstructed", "loss", "steps"])
 
 
 def routing(study: Study) -> list[Finding]:

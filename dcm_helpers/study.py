@@ -100,6 +100,7 @@ def parts_of(config: StudyConfig) -> list[Part]:
         )
 
     controls, landscape, few, everything = map(joint, (CONTROLS, LANDSCAPE, FEW, config.num_examples))
+    other_layers = settings(K, "exact", num_steps=config.num_steps // 2)  # some eight times what the trained ones take
     return [
         Part("base", "every pair, the point of comparison", settings(num_restarts=2), joint(None), baselines=True),
         Part("restarts", "more solutions of one pair", settings(), restarted(landscape, RESTARTS - 1)),
@@ -115,18 +116,18 @@ def parts_of(config: StudyConfig) -> list[Part]:
         Part("K1", "1 slot", settings(1), controls),
         Part("norm", "slots held at token norm", settings(hold_norm=True), landscape),
         Part("norm-far", "slots held, ten times the rate", settings(hold_norm=True, lr=FAR_LR), landscape),
-        Part("random-K8", "the answer replaced by random tokens", settings(), random_answers(landscape)),
+        Part("exact-random-K8", "the answer replaced by random tokens", settings(K, "exact"), random_answers(controls)),
         Part("rephrased", "the question in other words", settings(), rewordings(LANDSCAPE)),
         Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(FEW)),
-        Part("layers-shuffled", "layers in another order", settings(), few, "shuffled"),
-        Part("layers-random", "layers of random weights", settings(), few, "random"),
+        Part("exact-layers-shuffled", "layers in another order", other_layers, few, "shuffled"),
+        Part("exact-layers-random", "layers of random weights", other_layers, few, "random"),
         Part("exact-modes", "other words as modes", settings(K, "exact"), joint(CONTROLS, OTHER_MODES)),
         *[
             Part(f"near-{weight:g}", f"drawn to tokens by {weight:g}", settings(token_distance=weight), few)
             for weight in NEAR_TOKENS
         ],
         *[
-            Part(size_part(slots), f"{slots} slots", settings(slots, "minimize" if slots < K else "exact"), controls)
+            Part(size_part(slots), f"{slots} slots", settings(slots, "exact"), controls)
             for slots in CAPACITIES
             if slots > 2
         ],
@@ -135,7 +136,7 @@ def parts_of(config: StudyConfig) -> list[Part]:
 
 def size_part(slots: int) -> str:
     """The part that has true pairs at so many slots."""
-    return "base" if slots == K else f"K{slots}" if slots < K else f"exact-K{slots}"
+    return "base" if slots == K else f"K{slots}" if slots <= 2 else f"exact-K{slots}"
 
 
 def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:

@@ -14,6 +14,7 @@ from dcm_helpers import study as study_module
 from dcm_helpers.answers import FINDINGS, answers_table, findings_table, markdown
 from dcm_helpers.config import PROJECT, InputError
 from dcm_helpers.findings_contents import most_telling
+from dcm_helpers.findings_controls import with_halves
 from dcm_helpers.landscape import losses_at
 from dcm_helpers.measurements import MEASUREMENTS
 from dcm_helpers.reference import main
@@ -21,7 +22,7 @@ from dcm_helpers.study import Study, StudyConfig, parts_of
 
 REFERENCE = PROJECT / "results" / "reference"
 SIZES = {"CONTROLS": 3, "LANDSCAPE": 3, "FEW": 2, "RESTARTS": 2, "CAPACITIES": (1, 2, 4, 16)}
-ALIKE = ("mismatched-K8", "split-K8", "layers-shuffled", "exact-modes", "exact-K16")
+ALIKE = ("mismatched-K8", "exact-mismatched-K8", "split-K8", "exact-layers-shuffled", "exact-modes", "exact-K16")
 """Parts that no test needs beside those of their kind."""
 ARGUMENTS = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--num-steps", "60"]
 
@@ -56,7 +57,7 @@ def small(tmp_path_factory):
 def test_a_study_is_made_in_parts_and_continues(small):
     study, before = small
     assert (study.path / "base" / "stage2.jsonl").read_bytes() == before, "a finished part was made again"
-    for part in ("base", "norm", "split-K2", "layers-random", "paraphrases", "near-0.1"):
+    for part in ("base", "norm", "split-K2", "exact-layers-random", "paraphrases", "near-0.1"):
         assert study.complete(part)
     assert {path.stem for path in (study.path / "measured").iterdir()} == set(MEASUREMENTS)
     assert all(study.folder(part).manifest["sessions"][0]["threads"] >= 1 for part in ("base", "norm", "K2"))
@@ -64,13 +65,13 @@ def test_a_study_is_made_in_parts_and_continues(small):
 
 def test_what_another_process_is_making_is_left_to_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(study_module, "FEW", 2)
-    (tmp_path / "layers-shuffled").mkdir()
+    (tmp_path / "exact-layers-shuffled").mkdir()
     arguments = [*ARGUMENTS[:-1], "5", "--output-dir", str(tmp_path)]  # few steps: nothing is asked of the contents
-    with FileLock(tmp_path / "layers-shuffled" / ".lock"):
-        assert main([*arguments, "--parts", "layers-shuffled", "layers-random"]) == 0
-    assert "layers-shuffled: left to the process that is making it" in capsys.readouterr().err
+    with FileLock(tmp_path / "exact-layers-shuffled" / ".lock"):
+        assert main([*arguments, "--parts", "exact-layers-shuffled", "exact-layers-random"]) == 0
+    assert "exact-layers-shuffled: left to the process that is making it" in capsys.readouterr().err
     study = Study(tmp_path)
-    assert study.complete("layers-random") and not study.has("layers-shuffled")
+    assert study.complete("exact-layers-random") and not study.has("exact-layers-shuffled")
 
 
 def test_every_finding_is_recomputed_from_what_is_stored(small):
@@ -95,6 +96,14 @@ def test_of_equal_p_the_features_farthest_from_chance_are_shown():
     rows = [{"features": name, "value": value} | bands for name, value in (("a", 0.8), ("b", 0.5), ("c", 0.7))]
     text, p = most_telling(pd.DataFrame([*rows, {"features": "d", "value": 0.1} | bands | {"p": 0.01}]))
     assert text == "0.5 in b (chance 0.9 to 1.1), p=0.004" and p == pytest.approx(0.004)
+
+
+def test_halves_are_put_together_by_their_texts(small):
+    """Mismatched pairs are made of the same texts, so in all of the same halves, but each of two pairs' halves."""
+    study, _ = small
+    halves = {part: with_halves(study, 2, part)[1] for part in ("K2", "mismatched-K2")}
+    true, mismatched = (halves[part]["loss"].sort_index() for part in halves)
+    assert true.sum() == pytest.approx(mismatched.sum()) and (true != mismatched).all()
 
 
 def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
