@@ -58,15 +58,16 @@ def success(study: Study) -> list[Finding]:
 
 
 def capacity(study: Study) -> list[Finding]:
-    """What fits into so many slots, and what decides how many a pair needs."""
+    """What fits into so many slots, and what decides how hard that is with the fewest."""
     sizes = sorted([K, *(size for size in CAPACITIES if study.complete(size_part(size)))])
+    tables = {size: per_problem(study, size_part(size)).set_index("pair") for size in sizes}
     texts = study.table("surprisal").groupby("pair")[["tokens", "nats_without"]].sum()
-    found, exact = [], {}
-    for size in sizes:
-        part = size_part(size)
-        table = per_problem(study, part).set_index("pair")
-        exact[size] = done = table["reconstructed"]
-        gain = (texts["nats_without"] - nats_with(study, part))[done.index[done]] * BITS / size
+    enough = next((size for size in sizes if estimates.share(tables[size]["reconstructed"]).low > 0.5), None)
+    answer = f"{enough} for most" if enough else f"more than {sizes[-1]}"
+    found = []
+    for size, table in tables.items():
+        done = table["reconstructed"]
+        gain = (texts["nats_without"] - nats_with(study, size_part(size)))[done.index[done]] * BITS / size
         found.append(
             Finding(
                 "6 capacity",
@@ -75,21 +76,20 @@ def capacity(study: Study) -> list[Finding]:
                 f"steps to exact: median {table['steps'].median():.0f}"
                 + (f"; loss: median {table['loss'].median():.2g} nats" if table["loss"].notna().all() else "")
                 + (f"; bits a slot of exact ones: mean {gain.mean():.1f}, most {gain.max():.1f}" if len(gain) else ""),
+                *(("How many slots does a pair need?", answer) if size == (enough or sizes[-1]) else ()),
             )
         )
-    half = next((size for size in sizes if estimates.share(exact[size]).low > 0.5), None)
-    several = pd.DataFrame(exact).dropna()
-    fewest = several.apply(lambda row: next((size for size in sorted(row.index) if row[size]), np.inf), axis=1)
-    surprise, tokens = (texts.loc[fewest.index, name] for name in ("nats_without", "tokens"))
+    exact = pd.DataFrame({size: table["reconstructed"] for size, table in tables.items()}).dropna()
+    fewest = exact.apply(lambda row: next((size for size in sizes if row[size]), np.inf), axis=1)
+    steps = tables[sizes[0]]["steps"]
+    surprise, tokens = (texts.loc[steps.index, name] for name in ("nats_without", "tokens"))
     found.append(
         Finding(
             "6 capacity",
-            "rank correlation of the fewest slots with surprisal",
-            estimates.correlation(fewest, surprise).text(2),
-            f"with tokens {estimates.correlation(fewest, tokens).text(2)}; fewest slots: "
+            f"rank correlation of steps to exact with surprisal, K={sizes[0]}",
+            estimates.correlation(steps, surprise).text(2),
+            f"with tokens {estimates.correlation(steps, tokens).text(2)}; fewest slots: "
             + ", ".join(f"{count} pairs {size:g}" for size, count in fewest.value_counts().sort_index().items()),
-            "How many slots does a pair need?",
-            f"{half} for most" if half else "more than were tried",
         )
     )
     return found
