@@ -25,9 +25,21 @@ COMPARED = [
         "exact-random-K8",
         "Are true answers easier than random tokens?",
     ),
-    ("7c layers", "trained over shuffled layers", "base", "exact-layers-shuffled", ""),
-    ("7c layers", "trained over random layers", "base", "exact-layers-random", ""),
-    ("7e mode", "modes Q and A over X and Y", "base", "exact-modes", ""),
+    (
+        "7c layers",
+        "trained over shuffled layers",
+        "base",
+        "exact-layers-shuffled",
+        "Are trained layers easier than shuffled ones?",
+    ),
+    (
+        "7c layers",
+        "trained over random layers",
+        "base",
+        "exact-layers-random",
+        "Are trained layers easier than random ones?",
+    ),
+    ("7e mode", "modes Q and A over X and Y", "base", "exact-modes", "Are Q and A easier modes than X and Y?"),
 ]
 """Question, what is compared, both parts, and the question in plain words where the comparison answers one."""
 

@@ -109,14 +109,14 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
     """Steps, loss and success of two conditions on the same pairs in the same order."""
     steps = estimates.ratio(first["steps"] + 1, second["steps"] + 1)
     difference, p = estimates.share_difference(first["reconstructed"], second["reconstructed"])
+    shares = [100 * each["reconstructed"].mean() for each in (first, second)]
     minimized = first["loss"].notna().all() and second["loss"].notna().all()
     losses = f"loss ratio {estimates.ratio(first['loss'], second['loss']).text(2)}; " if minimized else ""
     return Finding(
         question,
         f"{name}: steps to exact, as a ratio",
-        steps.text(),
-        f"{losses}exact {first['reconstructed'].mean():.0%} and {second['reconstructed'].mean():.0%}, "
-        f"difference {percent(difference)}, p={p:.2g}",
+        f"{steps.text()}; exact {shares[0]:.0f} and {shares[1]:.0f} %",
+        f"{losses}difference of exact ones {percent(difference)}, p={p:.2g}",
         asked,
         "fewer steps" if steps.high < 1 else "more steps" if steps.low > 1 else "not shown",
     )
