@@ -184,17 +184,26 @@ def transfer(study: Study) -> list[Finding]:
         unseen = table[(table["view"] == view) & table["held_out"]]
         unseen = unseen.assign(per_token=unseen["nats"] / unseen["tokens"])
         cost = unseen.pivot(index="pair", columns="content", values="per_token")
-        gain = estimates.mean(cost["own"] - cost["mismatched"])
+        gain, alone = (estimates.mean(cost["own"] - cost[which]) for which in ("mismatched", "none"))
         found.append(
             Finding(
                 "8 transfer",
                 f"nats a token of an unseen {name} paraphrase, own content minus another pair's",
-                gain.text(),
+                f"{gain.text()}; minus none {alone.text()}",
                 f"own {cost['own'].mean():.2f}, another's {cost['mismatched'].mean():.2f}, none "
                 f"{cost['none'].mean():.2f}; found for other paraphrases minus own "
                 f"{estimates.mean((cost['class'] - cost['own']).dropna()).text()}",
                 f"Does a content make unseen paraphrases of its {name} likelier?",
-                "yes" if gain.high < 0 else "no, less likely" if gain.low > 0 else "not shown",
+                likelier(gain, alone),
             )
         )
     return found
+
+
+def likelier(gain: estimates.Estimate, alone: estimates.Estimate) -> str:
+    """What costs after the own content say, less those after another's and less those after none."""
+    if gain.high < 0 and alone.high < 0:
+        return "yes"
+    if gain.high < 0:
+        return "than another's content does, yes; than none does, " + ("no" if alone.low > 0 else "not shown")
+    return "no, less likely" if gain.low > 0 else "not shown"

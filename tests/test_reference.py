@@ -13,8 +13,9 @@ from dcm_helpers import clustering, measure_contents
 from dcm_helpers import study as study_module
 from dcm_helpers.answers import FINDINGS, answers_table, findings_table, markdown
 from dcm_helpers.config import PROJECT, InputError
+from dcm_helpers.estimates import Estimate
 from dcm_helpers.findings_contents import most_telling
-from dcm_helpers.findings_controls import with_halves
+from dcm_helpers.findings_controls import likelier, with_halves
 from dcm_helpers.landscape import losses_at
 from dcm_helpers.measurements import MEASUREMENTS
 from dcm_helpers.reference import main
@@ -104,6 +105,14 @@ def test_halves_are_put_together_by_their_texts(small):
     halves = {part: with_halves(study, 2, part)[1] for part in ("K2", "mismatched-K2")}
     true, mismatched = (halves[part]["loss"].sort_index() for part in halves)
     assert true.sum() == pytest.approx(mismatched.sum()) and (true != mismatched).all()
+
+
+def test_a_content_helps_a_paraphrase_only_if_having_none_is_worse():
+    less, unsure, more = (Estimate(value, value - 1, value + 1, 9) for value in (-2, 0, 2))
+    assert likelier(less, less) == "yes"
+    assert likelier(less, more).endswith("than none does, no")
+    assert likelier(less, unsure).endswith("than none does, not shown")
+    assert likelier(unsure, less) == "not shown" and likelier(more, less) == "no, less likely"
 
 
 def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
