@@ -10,6 +10,9 @@ from dcm_helpers.study import NEAR_TOKENS, Study
 
 CONNECTED = 0.1
 """A loss barrier below this, in nats, joins two solutions."""
+NEARER = 0.95
+"""Contents lie near tokens if their distance is less than this share of a random step's: tiny differences, which are
+certain with many pairs, do not count."""
 ALIKE = {"base": "", "far": ", ten times the lr", "norm": ", norms held"}
 """Families of contents, and how findings call them."""
 RELATED = {
@@ -114,26 +117,25 @@ def curvature(study: Study) -> list[Finding]:
 
 
 def from_tokens(study: Study) -> list[Finding]:
-    """Whether contents lie near tokens, against vectors that went as far, or are as long, in random directions."""
+    """Whether contents lie near tokens, against vectors that went as far in random directions."""
     slots, snapped = first_of_each(study.table("slots")), first_of_each(study.table("snapped"))
-    nulls = {"base": "random step", "far": "random step", "norm": "random direction", "norm-far": "random direction"}
     names = {**ALIKE, "norm-far": ", norms held, ten times the lr"}
     found = []
-    for part, null in nulls.items():
+    for part, name in names.items():
         here = slots[slots["part"] == part].set_index("problem").sort_index()
-        content, random = here[here["kind"] == "content"], here[here["kind"] == null]
+        content, random = here[here["kind"] == "content"], here[here["kind"] == "random step"]
         kept = snapped[snapped["part"] == part].groupby("problem")["reconstructed"].any()
         ratio = estimates.ratio(content["distance"], random["distance"])
         found.append(
             Finding(
                 "3 tokens",
-                f"distance to the nearest token, over that of a {null}{names[part]}",
-                ratio.text(),
+                f"distance to the nearest token, over that of a random step{name}",
+                ratio.text(4),
                 f"distance {content['distance'].mean():.3g}; cosine {content['cosine'].mean():.2f} and "
-                f"{random['cosine'].mean():.2f}; {content['rank'].mean():.0%} of tokens have a nearer token than "
-                f"slots have; exact with slots at their nearest tokens {percent(estimates.share(kept))}",
+                f"{random['cosine'].mean():.2f}; {100 * content['rank'].mean():.0f} % of tokens have a nearer token "
+                f"than slots have; exact with slots at their nearest tokens {percent(estimates.share(kept))}",
                 "Do contents lie near tokens?" if part == "base" else "",
-                "nearer than chance" if ratio.high < 1 else "farther than chance" if ratio.low > 1 else "not shown",
+                "yes" if ratio.high < NEARER else "no" if ratio.low > NEARER else "not shown",
             )
         )
     return found
@@ -145,12 +147,17 @@ def first_of_each(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def held(study: Study) -> list[Finding]:
-    """What it costs to hold every slot at token norm, and whether distance is then a property of the pair."""
+    """What it costs to hold every slot at token norm, and whether distance is a property of the pair, then or at all.
+
+    With norms held distance could be one of the norms, which are those of the start and the same at both rates.
+    """
     base, norm = paired(study, "base", "norm")
     slots = first_of_each(study.table("slots"))
     content = slots[slots["kind"] == "content"]
     distances = content.pivot(index="pair", columns="part", values="distance")
     distances = distances[["base", "far", "norm", "norm-far"]].dropna()
+    norms = content[content["part"] == "norm"].set_index("pair")["norm"].loc[distances.index]
+    free = estimates.correlation(distances["base"], distances["far"])
     return [
         Finding(
             "3 tokens",
@@ -162,11 +169,14 @@ def held(study: Study) -> list[Finding]:
         ),
         Finding(
             "3 tokens",
-            "rank correlation of pairs' distances at both learning rates, norms held",
-            estimates.correlation(distances["norm"], distances["norm-far"]).text(2),
-            f"free {estimates.correlation(distances['base'], distances['far']).text(2)}; ten times the lr multiplies "
-            f"distance by {estimates.ratio(distances['norm-far'], distances['norm']).text()} held, "
-            f"{estimates.ratio(distances['far'], distances['base']).text()} free",
+            "rank correlation of pairs' distances at both learning rates",
+            free.text(2),
+            f"norms held {estimates.correlation(distances['norm'], distances['norm-far']).text(2)}, beside that of "
+            f"distance with the held norm, {estimates.correlation(distances['norm'], norms).text(2)}; ten times the lr "
+            f"multiplies distance by {estimates.ratio(distances['far'], distances['base']).text()}, "
+            f"held by {estimates.ratio(distances['norm-far'], distances['norm']).text()}",
+            "Is distance from tokens a property of the pair?",
+            "in part" if free.low > 0 else "not shown",
         ),
     ]
 

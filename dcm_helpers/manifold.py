@@ -126,8 +126,18 @@ def turned(contents: Float[Tensor, "... D"], *seed: object) -> Float[Tensor, "..
 
 
 def random_travel(start: Contents, end: Contents, *seed: object) -> Contents:
-    """A null for where optimization ends: every slot from its start as far as it went, in a random direction."""
-    return start + turned(end - start, "travel", *seed)
+    """A null for where optimization ends: every slot from its start as far as it went, in a random direction.
+
+    It also keeps its norm and its angle with the start, so that a slot which is held at a norm has a null that is, too.
+    """
+    axis = F.normalize(start, dim=-1)
+
+    def across(vectors: Contents) -> Contents:
+        return vectors - (vectors * axis).sum(-1, keepdim=True) * axis
+
+    step = end - start
+    aside, random = across(step), F.normalize(across(turned(step, "travel", *seed)), dim=-1)
+    return start + (step - aside) + random * aside.norm(dim=-1, keepdim=True)
 
 
 def slot_geometry(generator: Generator, contents: Contents, starts: Contents) -> pd.DataFrame:

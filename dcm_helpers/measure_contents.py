@@ -23,7 +23,6 @@ from dcm_helpers.manifold import (
     rank_among_tokens,
     slot_geometry,
     snapped,
-    turned,
 )
 from dcm_helpers.measure_landscape import FAMILIES, alike
 from dcm_helpers.shapes import Contents
@@ -37,10 +36,10 @@ ORDERS = 10
 
 
 def slots(study: Study) -> pd.DataFrame:
-    """Where slots lie to tokens, beside their starts and two nulls; means over the slots of a content.
+    """Where slots lie to tokens, beside their starts and a null; means over the slots of a content.
 
-    Returns:  one row for each part, content and kind ('content', 'start', 'random step' of equal length from the start,
-              'random direction' of equal norm): columns part, problem, pair, kind, distance, cosine, norm,
+    Returns:  one row for each part, content and kind ('content', 'start', 'random step' as far from the start, at the
+              same angle): columns part, problem, pair, kind, distance, cosine, norm,
               norm_over_start, travel, cosine_with_start, rank (share of tokens that lie nearer to another token than
               the slot to any), cosine_rank
     """
@@ -49,12 +48,7 @@ def slots(study: Study) -> pd.DataFrame:
     for part in SLOT_PARTS:
         found = study.solutions(part)
         contents, starts = contents_of(found, generator), study.starts(part, found).to(generator.device)
-        kinds = {
-            "content": contents,
-            "start": starts,
-            "random step": random_travel(starts, contents, part),
-            "random direction": turned(contents, part),
-        }
+        kinds = {"content": contents, "start": starts, "random step": random_travel(starts, contents, part)}
         names = pd.DataFrame([(each.problem.id, each.problem.pair) for each in found], columns=["problem", "pair"])
         for kind, vectors in kinds.items():
             table = slot_geometry(generator, vectors, starts)

@@ -118,6 +118,8 @@ def test_nulls_keep_lengths_and_lose_directions():
     elsewhere = random_travel(start, start + step, "pair", 0)
     assert torch.allclose((elsewhere - start).norm(dim=2), step.norm(dim=2), rtol=1e-4)
     assert torch.equal(elsewhere[:, 0], start[:, 0])
+    assert torch.allclose(elsewhere.norm(dim=2), (start + step).norm(dim=2), rtol=1e-4), "and the norm of the end"
+    assert torch.allclose((elsewhere * start).sum(2), ((start + step) * start).sum(2), rtol=1e-3, atol=1e-2)
     cosines = torch.nn.functional.cosine_similarity((elsewhere - start)[:, 1:], step[:, 1:], dim=2)
     assert cosines.abs().max() < 5 / 500**0.5 and cosines.mean().abs() < 0.03
     assert torch.equal(elsewhere, random_travel(start, start + step, "pair", 0))
