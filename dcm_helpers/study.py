@@ -119,8 +119,8 @@ def parts_of(config: StudyConfig) -> list[Part]:
         Part("exact-random-K8", "the answer replaced by random tokens", settings(K, "exact"), random_answers(controls)),
         Part("rephrased", "the question in other words", settings(), rewordings(LANDSCAPE)),
         Part("paraphrases", "all but one phrasing", settings(num_steps=150), classes(FEW)),
-        Part("exact-layers-shuffled", "layers in another order", other_layers, few, "shuffled"),
-        Part("exact-layers-random", "layers of random weights", other_layers, few, "random"),
+        Part("exact-layers-shuffled", "layers in another order", other_layers, controls, "shuffled"),
+        Part("exact-layers-random", "layers of random weights", other_layers, controls, "random"),
         Part("exact-modes", "other words as modes", settings(K, "exact"), joint(CONTROLS, OTHER_MODES)),
         *[
             Part(f"near-{weight:g}", f"drawn to tokens by {weight:g}", settings(token_distance=weight), few)

@@ -65,7 +65,7 @@ def test_a_study_is_made_in_parts_and_continues(small):
 
 
 def test_what_another_process_is_making_is_left_to_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(study_module, "FEW", 2)
+    monkeypatch.setattr(study_module, "CONTROLS", 2)
     (tmp_path / "exact-layers-shuffled").mkdir()
     arguments = [*ARGUMENTS[:-1], "5", "--output-dir", str(tmp_path)]  # few steps: nothing is asked of the contents
     with FileLock(tmp_path / "exact-layers-shuffled" / ".lock"):
