@@ -36,12 +36,19 @@ class Solution:
 def open_run(path: str, model: str, num_examples: int, K: int, stages: str, results: str = "") -> RunFolder:
     """The run at ``path``, or, where that is empty, a small example run, computed as far as it is not stored yet.
 
-    Args:     path  a run folder, or '';  model, num_examples, K, stages  of the example run, on the shipped pairs;
-              results  where example runs go; '' is the project's results folder
-    Raises:   InputError if there is no run at ``path``
+    Args:     path  a run folder, or '';  model, num_examples, K  of the example run, on the shipped pairs;  stages
+              what either must have;  results  where example runs go; '' is the project's results folder
+    Raises:   InputError if there is no run at ``path``, or it has nothing of a stage
     """
     if path:
-        return RunFolder.read(Path(from_project(path)).expanduser())
+        folder = RunFolder.read(Path(from_project(path)).expanduser())
+        for stage in stages.split(","):
+            require(
+                folder.records(int(stage)),
+                f"the run {path} has nothing of stage {stage}, which is read here; run it with --stage {stages}, too, "
+                "or name another run in DCM_RUN (empty: a small example run)",
+            )
+        return folder
     config = RunConfig(
         generator=GeneratorConfig(model=model),
         data=DataConfig(num_examples=num_examples),

@@ -47,7 +47,9 @@ def test_an_example_run_is_computed_once(folder):
     again = open_run("", "tiny", 6, 8, stages="2,3", results=str(folder.path.parent))
     assert again.path == folder.path
     assert {path.name: path.stat().st_mtime_ns for path in folder.path.glob("content-*")} == before
-    assert open_run(str(folder.path), "other", 1, 1, stages="1").path == folder.path
+    assert open_run(str(folder.path), "other", 1, 1, stages="2").path == folder.path
+    with pytest.raises(InputError, match="has nothing of stage 1, which is read here; run it with --stage 1, too"):
+        open_run(str(folder.path), "tiny", 6, 8, stages="1")
     with pytest.raises(InputError, match="no run folder"):
         open_run(str(folder.path / "nothing"), "tiny", 6, 8, stages="2")
 
