@@ -81,9 +81,8 @@ def capacity(study: Study) -> list[Finding]:
         )
     exact = pd.DataFrame({size: table["reconstructed"] for size, table in tables.items()}).dropna()
     fewest = exact.apply(lambda row: next((size for size in sizes if row[size]), np.inf), axis=1)
-    telling = next(
-        (size for size in sizes if tables[size]["steps"].nunique() > 1), sizes[-1]
-    )  # solved for some at least
+    # where no pair is solved, all have the same steps, and those tell nothing
+    telling = next((size for size in sizes if tables[size]["steps"].nunique() > 1), sizes[-1])
     steps = tables[telling]["steps"]
     surprise, tokens = (texts.loc[steps.index, name] for name in ("nats_without", "tokens"))
     found.append(

@@ -27,8 +27,6 @@ from dcm_helpers.study import Part, Study, StudyConfig, parts_of
 STORED_AS = torch.float16
 """Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
 CURVE_POINTS = 24
-USUAL_STEPS = {"minimize": 180, "exact": 20}
-"""What stop rules mostly take with the study's settings; the plan reckons with it until the base part is there."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
     """
     pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
     study, rows = Study(Path(config.output_dir)), []
-    pace, usual = None, USUAL_STEPS
+    pace, usual = None, {}  # known once the base part, the first, was made
     for part in parts_of(config):
         problems = part.problems(generator, pairs)
         positions = sum(
@@ -72,8 +70,9 @@ def plan(config: StudyConfig, generator: Generator) -> pd.DataFrame:
             taken = pd.DataFrame(records)[["steps_total", "exact_step"]].mean()
             usual = {"minimize": taken["steps_total"], "exact": taken["exact_step"] + 1}
             pace = seconds / (positions * taken["steps_total"])
-        steps = min(usual[part.optimizer.stop_rule], part.optimizer.num_steps)
-        reckoned = positions * steps * pace / 60 if pace is not None else None
+        reckoned = None
+        if pace is not None:
+            reckoned = positions * min(usual[part.optimizer.stop_rule], part.optimizer.num_steps) * pace / 60
         rows.append(
             {
                 "part": part.name,

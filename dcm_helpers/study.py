@@ -53,9 +53,9 @@ class StudyConfig:
     compile: bool = False
     """Compile the Generator's blocks first: some 20 to 60 s once, then faster steps."""
     num_examples: int = 120
-    """Pairs of the base part; the others take the first 24, 16 or 8 of a sample balanced over topics."""
+    """Pairs of the base part; the others take all, or the first 24, 16 or 8, of a sample that has every answer once."""
     num_steps: int = 300
-    """Steps that one restart may take at most; twice as many with 1 or 2 slots."""
+    """Steps that one restart may take at most; twice as many with 1 or 2 slots, half with other layers."""
     output_dir: str = str(PROJECT / "results" / "reference")
     """Folder of the study."""
 
