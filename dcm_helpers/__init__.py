@@ -1,5 +1,15 @@
-"""Helpers of the Dynamic Context Memory notebooks: find a content that serves a question and its answer.
+"""Dynamic Context Memory: find, look at and compare contents that a frozen language model reads.
 
-Start at :class:`dcm_helpers.optimizer.ContentOptimizer` (the one loop), or run
-``python -m dcm_helpers.run_phase1a --help``.
+    import dcm_helpers as dcm
+
+    run = dcm.open_run()                              # a run; see dcm.Run
+    dcm.look.pairwise(run.contents)                   # each room by its name
+    dcm.show.matrix(...)
+
+Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `optimize`, `runs`, `look`, `study`,
+`bench`, `show`. A room is loaded when something of it is used, so that this import takes no time.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

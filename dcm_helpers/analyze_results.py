@@ -6,20 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import tyro
 
 from dcm_helpers.config import InputError, require
-from dcm_helpers.results import MANIFEST, RunFolder
-from dcm_helpers.stages import summarize
-from dcm_helpers.verdicts import (
-    STAGE1_GATE,
-    STAGE3_BAR,
-    TIERS,
-)
-
-LABEL = 34
-GATE = {True: "passed", False: "NOT passed", None: "open until all have ended"}
+from dcm_helpers.runs import MANIFEST, RunFolder
+from dcm_helpers.show import comparison, run_summary
 
 
 @dataclass(frozen=True)
@@ -32,155 +23,6 @@ class Command:
     """Folder that holds the run folders."""
 
 
-def percent(rate: dict) -> str:
-    """A rate as text: '14 of 16, 88 % (64 to 97 %)'."""
-    if rate["n"] == 0:
-        return "none"
-    numbers = [round(100 * rate[name]) for name in ("rate", "low", "high")]
-    return f"{rate['count']} of {rate['n']}, {numbers[0]} % ({numbers[1]} to {numbers[2]} %)"
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A number as text, '-' where there is none."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def steps(spread: dict) -> str:
-    """Mean, median and maximum as text."""
-    if spread["mean"] is None:
-        return "-"
-    return f"mean {spread['mean']:.1f}, median {spread['median']:.0f}, most {spread['max']}"
-
-
-def line(label: str, text: str) -> str:
-    """One indented line of a report."""
-    return f"  {label:<{LABEL}}{text}"
-
-
-def report(folder: RunFolder) -> str:
-    """What a run says, as text: every stage that has records, its gate, and the readings of failed gates."""
-    manifest = folder.manifest
-    generator, identity = manifest["generator"], manifest["identity"]
-    optimizer = identity["optimizer"]
-    seconds = sum(session["seconds"] for session in manifest["sessions"])
-    lines = [
-        f"Phase 1a: {folder.path}",
-        line("Generator", f"{generator['name']}, {generator['dtype']}"),
-        line("Pairs", manifest["data"]["account"]),
-        line(
-            "Optimizer",
-            f"K={optimizer['K']}, lr={optimizer['lr']:g} {optimizer['schedule']}, stop rule {optimizer['stop_rule']}, "
-            f"up to {optimizer['num_steps']} steps x {optimizer['num_restarts']} restarts, seed {optimizer['seed']}",
-        ),
-        line("Wall time so far", f"{seconds / 60:.1f} min in {len(manifest['sessions'])} session(s)"),
-    ]
-    summary = summarize(folder)
-    for name, section in (("stage1", stage1_lines), ("stage2", stage2_lines), ("stage3", stage3_lines)):
-        if summary[name] is not None:
-            lines += ["", *section(summary[name])]
-    for stage, diagnosis in folder.diagnosis().items():
-        if diagnosis["records"] == len(folder.records(int(stage))):
-            lines += ["", f"Stage {stage} fell short. What its failures support:", f"  {diagnosis['reading']}"]
-    if folder.halted_after is not None:
-        lines += ["", f"The run ended after stage {folder.halted_after}, whose gate failed; --ignore-gates goes on."]
-    lines += ["", "Rates are given with 95 % Wilson intervals; losses are in nats per token."]
-    return "\n".join(lines)
-
-
-def optimization_lines(summary: dict) -> list[str]:
-    """Reconstruction, steps and endings of a stage."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary["stop_reasons"].items())
-    ended = summary["reconstructed"]["n"]
-    incomplete = line("INCOMPLETE", f"{ended} of {summary['expected']} problems have ended; easy ones end first")
-    return [
-        *([] if summary["complete"] else [incomplete]),
-        line("reconstructed", percent(summary["reconstructed"])),
-        line("steps of the successful restart", steps(summary["steps"])),
-        line("ended as", f"{reasons}; {summary['restarts_used']} further restarts"),
-    ]
-
-
-def stage1_lines(summary: dict) -> list[str]:
-    """Stage 1 as text."""
-    return [
-        "Stage 1, every question and every answer alone",
-        *(
-            line(f"{kind}s reconstructed", f"{percent(of_kind['reconstructed'])}; steps {steps(of_kind['steps'])}")
-            for kind, of_kind in summary["targets"].items()
-        ),
-        *optimization_lines(summary),
-        line(f"gate: {STAGE1_GATE:.0%} reconstructed", GATE[summary["gate_passed"]]),
-    ]
-
-
-def stage2_lines(summary: dict) -> list[str]:
-    """Stage 2 as text, with the mission's table."""
-    context = summary["context_ratio"]
-    lines = [
-        "Stage 2, question and answer from one content",
-        *optimization_lines(summary),
-        line("converged", percent(summary["converged"])),
-        line("loss, sum of both views", f"mean {number(summary['loss']['mean'], 3)}"),
-        line("loss / random baseline", number(summary["random_ratio"], 3)),
-        line("loss / full context, Q and A", f"{number(context['Q'], 3)} and {number(context['A'], 3)}"),
-        line("verdict", summary["verdict"]),
-    ]
-    for name, bounds in TIERS.items():
-        wanted = (
-            f"converged > {bounds['converged']:.0%}, / random < {bounds['random_ratio']}, "
-            f"/ context < {bounds['context_ratio']}"
-        )
-        lines.append(line(f"tier {name!r}", f"{wanted}{'   <- reached' if name == summary['tier'] else ''}"))
-    return lines if summary["tier"] else [*lines, line("tier", "none reached")]
-
-
-def stage3_lines(summary: dict) -> list[str]:
-    """Stage 3 as text."""
-    lines = [
-        "Stage 3, greedy decoding of converged pairs",
-        line("pass, both exactly right", percent(summary["pass"])),
-        line("partial", percent(summary["partial"])),
-        line("fail", percent(summary["fail"])),
-    ]
-    for mode, name in (("Q", "question"), ("A", "answer")):
-        view = summary[mode]
-        degenerate = ", ".join(f"{count} {kind}" for kind, count in view["degenerate"].items()) or "none"
-        lines.append(
-            line(
-                f"{name}: exact / EM / F1 / stops",
-                f"{view['exact']['rate']:.0%} / {view['exact_match']['rate']:.0%} / {view['f1']:.2f} / "
-                f"{view['clean_stop']['rate']:.0%}; degenerate: {degenerate}",
-            )
-        )
-    passed = "reached" if summary["bar_passed"] else "NOT reached"
-    return [*lines, line(f"bar: more than {STAGE3_BAR:.0%} pass", passed)]
-
-
-def comparison(folders: Sequence[RunFolder]) -> pd.DataFrame:
-    """One row per run: what was run, and the figures that decide."""
-    rows = []
-    for folder in folders:
-        manifest = folder.manifest
-        optimizer = manifest["identity"]["optimizer"]
-        summary = summarize(folder)
-        stage2, stage3 = summary["stage2"], summary["stage3"]
-        rows.append(
-            {
-                "run": folder.path.name,
-                "Generator": manifest["generator"]["name"],
-                "K": optimizer["K"],
-                "lr": optimizer["lr"],
-                "stop rule": optimizer["stop_rule"],
-                "reconstructed": percent(stage2["reconstructed"]) if stage2 else "-",
-                "median steps": number(stage2["steps"]["median"], 0) if stage2 else "-",
-                "converged": percent(stage2["converged"]) if stage2 else "-",
-                "tier": (stage2["tier"] or "none") if stage2 else "-",
-                "pass": percent(stage3["pass"]) if stage3 else "-",
-            }
-        )
-    return pd.DataFrame(rows).set_index("run")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     command = tyro.cli(Command, args=arguments, description=Command.__doc__)
@@ -189,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         paths = paths or sorted(manifest.parent for manifest in command.output_dir.glob(f"*/{MANIFEST}"))
         require(bool(paths), f"no run folder in {command.output_dir}; make one with python -m dcm_helpers.run_phase1a")
         folders = [RunFolder.read(path) for path in paths]
-        print(report(folders[0]) if len(folders) == 1 else comparison(folders).T.to_string())
+        print(run_summary(folders[0]) if len(folders) == 1 else comparison(folders).T.to_string())
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,15 +13,21 @@ import torch
 import tyro
 from transformers.utils import logging
 
+from dcm_helpers.bench import (
+    EvaluationCost,
+    Race,
+    contestants,
+    evaluation_costs,
+    growth_table,
+    matmul_ceiling,
+    race,
+    sweep,
+)
 from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, OptimizerConfig
-from dcm_helpers.datasets import load_pairs
-from dcm_helpers.growth import growth_table, sweep
-from dcm_helpers.models import Generator, load_generator
-from dcm_helpers.problems import joint_problems
-from dcm_helpers.race import Race, contestants, race
-from dcm_helpers.results import write_safely
-from dcm_helpers.speed import StepCost, matmul_ceiling, step_costs
-from dcm_helpers.stm import Problem, require_fits
+from dcm_helpers.files import write_safely
+from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.stm import Problem, joint_problems, require_fits
 
 METHODS = ("ours", "ours, settings of the static batch", "static batch", "one pair at a time", "PEFT prompt tuning")
 PRECISIONS = ("float32", "bfloat16")
@@ -79,7 +85,7 @@ def speed(command: Command) -> dict:
             generator, problems = prepared(command, precision, compiled)
             config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
             ceiling = max(ceiling, matmul_ceiling(generator))  # a product is the same, compiled or not
-            costs = step_costs(generator, problems, config, command.repeats, ceiling)
+            costs = evaluation_costs(generator, problems, config, command.repeats, ceiling)
             name = f"{precision}, {'compiled' if compiled else 'not compiled'}"
             print_speed(name, ceiling, costs)
             tables[name] = {
@@ -89,7 +95,7 @@ def speed(command: Command) -> dict:
     return tables
 
 
-def print_speed(name: str, ceiling: float, costs: dict[str, StepCost]) -> None:
+def print_speed(name: str, ceiling: float, costs: dict[str, EvaluationCost]) -> None:
     """One table of step costs."""
     print(f"\nOne step of one problem, {name}; matrix multiplication reaches {ceiling / 1e9:.0f} GFLOP/s")
     print(f"  {'':22}{'ms':>8}  {'(fastest, slowest)':20}{'x ours':>7}{'tokens/s':>10}{'GFLOP':>8}{'of ceiling':>12}")
@@ -121,7 +127,7 @@ def run_race(command: Command) -> list[dict]:
         settings = f"{str(generator.dtype).removeprefix('torch.')}, {settings}"
         finished.append(race(method, settings, generator, problems, command.K, work, command.repeats))
         print_race(finished)
-    return [{**each.summary(), "exact_by_pair": each.exact, "steps_by_pair": each.steps} for each in finished]
+    return [{**each.summary(), "exact_by_pair": each.exact, "steps_by_pair": each.steps_to_exact} for each in finished]
 
 
 def print_race(finished: list[Race]) -> None:
@@ -166,7 +172,7 @@ def prepared(command: Command, dtype: str, compiled: bool) -> tuple[Generator, l
     """A Generator in some precision, and the problems tokenized for it."""
     generator = load_generator(GeneratorConfig(command.model, command.device, dtype, compiled))
     pairs = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed)).pairs
-    problems = joint_problems(generator, pairs, ("Q", "A"))
+    problems = joint_problems(generator, pairs)
     require_fits(generator, problems, command.K)
     return generator, problems
 

@@ -1,14 +1,21 @@
 """Configuration of a run: frozen dataclasses, validated on creation.
 
 The same classes are what a notebook builds and what the command line exposes, one flag per field; the string
-below each field is that flag's help text.
+below each field is that flag's help text. The environment variables ``DCM_...`` are read here and nowhere else.
 """
 
 import dataclasses
+import importlib
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
+
+import tyro
+
+Value = TypeVar("Value", str, int, float, Path)
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Root of the project: a clone, since data and notebooks are not part of the installed package."""
@@ -18,6 +25,11 @@ Schedule = Literal["constant", "cosine", "progressive"]
 Initialization = Literal["tokens", "gaussian"]
 Weighting = Literal["token", "view"]
 Layers = Literal["trained", "shuffled", "random"]
+Kind = Literal["question", "answer"]
+"""What a text of a pair is."""
+
+MODES: dict[str, Kind] = {"Q": "question", "A": "answer"}
+"""By mode word, the kind of text that it asks for. The first writes before the second in every table."""
 
 PLATEAU_STEPS = 50
 """Stop rule `minimize` ends once the best loss has not improved by IMPROVEMENT in this many steps."""
@@ -39,12 +51,38 @@ def require(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
+def parameter(name: str, default: Value) -> Value:
+    """A notebook's parameter: the environment variable ``DCM_NAME`` in the type of the default, or the default.
+
+    Raises:   InputError if the variable does not hold such a value
+    """
+    variable, kind = f"DCM_{name.upper()}", type(default)
+    text = os.environ.get(variable, "")
+    try:
+        return kind(text) if text else default
+    except ValueError as error:
+        raise InputError(f"{variable} is {text!r}; expected {kind.__name__}, for instance {default}") from error
+
+
+def with_names(room: str, table: str) -> Callable[[str], str]:
+    """The hint behind a setting's help: its default, and the names in a table of a room.
+
+    The table is looked up when help is shown: settings stand below all rooms, and its rows belong to the room.
+    """
+
+    def hint(default: str) -> str:
+        names = getattr(importlib.import_module(f"dcm_helpers.{room}"), table)
+        return f"(default: {default}; known names: {', '.join(names)})"
+
+    return hint
+
+
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Which frozen language model reads the STM, and where it runs."""
 
-    model: str = "smollm2-135m"
-    """Generator: 'smollm2-135m' (fetched once, then offline), 'tiny' (for tests), a hub id such as
+    model: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("generator", "PACKAGED"))] = "smollm2-135m"
+    """Generator: a packaged one (fetched once, then offline), a hub id such as
     deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, or a local folder written by save_pretrained."""
     device: str = "auto"
     """Device: 'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' to spread one
@@ -64,9 +102,9 @@ class GeneratorConfig:
 class DataConfig:
     """Which question-answer pairs are used."""
 
-    dataset: str = "pairs"
-    """Question-answer pairs: 'pairs' (shipped with the project), 'squad_v2' (from the hub), 'arithmetic'
-    (generated), or a file: SQuAD's own .json, or .jsonl with one {"question", "answer"} object per line."""
+    dataset: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("pairs", "SOURCES"))] = "pairs"
+    """Question-answer pairs: a known name, or a file: SQuAD's own .json, or .jsonl with one {"question", "answer"}
+    object per line."""
     num_examples: int = 100
     """How many pairs to use; a larger data set is sampled, a smaller one is used whole."""
     data_seed: int = 0
@@ -167,7 +205,7 @@ class RunConfig:
     stage: str = "2"
     """Stages to run, separated by commas: 1 (each question and each answer alone), 2 (both from one content),
     3 (greedy decoding of what converged)."""
-    mode_tokens: tuple[str, str] = ("Q", "A")
+    mode_tokens: tuple[str, str] = tuple(MODES)
     """The two words whose fixed embeddings ask for the question and for the answer; one token each."""
     single_slot: bool = False
     """Stage 1 uses a single content slot in place of K."""
@@ -200,6 +238,11 @@ class RunConfig:
             )
 
     @property
+    def modes(self) -> dict[str, Kind]:
+        """By mode word, the kind of text that it asks for."""
+        return dict(zip(self.mode_tokens, MODES.values(), strict=True))
+
+    @property
     def stages(self) -> tuple[int, ...]:
         """The stages to run, in order."""
         parts = [part.strip() for part in self.stage.split(",")]
@@ -216,3 +259,37 @@ class RunConfig:
         for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
             del settings[group][name]
         return settings
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Where the reference study is made, on what, and at which size."""
+
+    model: str = "smollm2-135m"
+    """Generator: a name, hub id or folder, as in run_phase1a."""
+    device: str = "auto"
+    """Device: 'auto', 'cpu', 'cuda', ..."""
+    dtype: str = "float32"
+    """Precision of the Generator. The committed study is float32, which every machine evaluates alike."""
+    compile: bool = False
+    """Compile the Generator's blocks first: some 20 to 60 s once, then faster steps."""
+    num_examples: int = 120
+    """Pairs of the base part; the others take all, or the first few, of a sample that has every answer once."""
+    controls: int = 24
+    """Pairs that are compared with controls."""
+    landscape: int = 16
+    """Pairs that are looked at closely."""
+    few: int = 8
+    """Pairs where each costs most."""
+    restarts: int = 4
+    """Solutions of each pair that is looked at closely."""
+    capacities: tuple[int, ...] = (1, 2, 4, 16, 32, 64, 128)
+    """Slots of the capacity parts, beside the base's."""
+    near_tokens: tuple[float, ...] = (0.001, 0.01, 0.1)
+    """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
+    shuffles: int = 1000
+    """Shufflings of labels that groups of contents are compared with."""
+    num_steps: int = 300
+    """Steps that one restart may take at most; twice as many with 1 or 2 slots, half with other layers."""
+    output_dir: str = str(PROJECT / "results" / "reference")
+    """Folder of the study."""

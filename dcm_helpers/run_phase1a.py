@@ -10,11 +10,11 @@ import torch
 import tyro
 from transformers.utils import logging
 
-from dcm_helpers.analyze_results import report
 from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
-from dcm_helpers.models import MEMORY_ADVICE
-from dcm_helpers.progress import stopping_on_interrupt
-from dcm_helpers.stages import prepare
+from dcm_helpers.generator import MEMORY_ADVICE
+from dcm_helpers.optimize import ContentOptimizer, stopping_on_interrupt
+from dcm_helpers.runs import prepare
+from dcm_helpers.show import run_summary
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -57,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.disable_progress_bar()
     try:
         command = parse(arguments)
-        with prepare(command.run, command.resume) as run:
+        with prepare(command.run, ContentOptimizer, command.resume) as run:
             print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
             print(f"Results go to {run.folder.path}", file=sys.stderr)
             with stopping_on_interrupt(run.stop):
                 summary = run.run()
-            print(report(run.folder))
+            print(run_summary(run.folder))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,16 +2,17 @@
 
 import os
 
+from dcm_helpers.config import DataConfig, GeneratorConfig
+from dcm_helpers.generator import load_generator
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.runs import open_run
+from dcm_helpers.stm import joint_problems
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: tests never touch the hub
 
 from pathlib import Path
 
 import pytest
-
-from dcm_helpers.config import DataConfig, GeneratorConfig
-from dcm_helpers.datasets import load_pairs
-from dcm_helpers.models import load_generator
-from dcm_helpers.problems import joint_problems
 
 SQUAD_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "squad_v2_sample.json"
 
@@ -43,7 +44,15 @@ def pairs():
 @pytest.fixture(scope="session")
 def problems(tiny, pairs):
     """Joint problems of twelve shipped pairs, tokenized for the tiny Generator."""
-    return joint_problems(tiny, pairs[:12], ("Q", "A"))
+    return joint_problems(tiny, pairs[:12])
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory):
+    """A finished run of all stages on six pairs, for tests that look at one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DCM_RUN", raising=False)
+        return open_run(stages="1,2,3", model="tiny", num_examples=6, results=tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="session")

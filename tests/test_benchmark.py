@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dcm_helpers import benchmark
-from dcm_helpers.speed import flop
+from dcm_helpers.bench.speed import flop
 
 
 def test_all_parts_on_the_tiny_generator(tmp_path, capsys):

@@ -1,9 +1,12 @@
 """The house rules that a machine can hold: layering, lengths, environment, and the README's commands."""
 
 import ast
+import importlib
 import itertools
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,56 +14,138 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = """
-shapes config embedded blocks models datasets results stm problems losses decoding manifold terms metrics attempts batch
-optimizer baselines records verdicts tables progress stages anatomy solutions landscape curvature trajectory clustering
-heterogeneity encoder estimates study measure_landscape measure_contents measure_controls measurements findings
-findings_contents findings_controls answers style plots live dashboard explorer analyze_results export report
-alternatives speed race growth benchmark run_phase1a reference
-""".split()  # noqa: SIM905
-MODULES = sorted(path.stem for path in (ROOT / "dcm_helpers").glob("*.py") if path.stem != "__init__")
+PACKAGE = ROOT / "dcm_helpers"
+FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+COMMANDS = {"run_phase1a", "analyze_results", "report", "reference", "benchmark"}
+ROOMS = ["generator", "pairs", "stm", "optimize", "runs", "look", "study", "bench", "show"]
+ORDER = ["config", "shapes", "seeds", "stats", "files", *ROOMS, COMMANDS]
+"""Rooms, and files that are no room, each importing only from those before it."""
+APART = [{"look", "bench"}, {"study", "bench"}]
+"""Rooms that do not import each other."""
+LONGEST_CHAIN = 9
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+INSIDE = [path for path in MODULES if path.stem != "__init__"]
 
 
-def test_every_module_has_its_layer():
-    assert sorted(LAYERS) == MODULES
+def room(path):
+    """The room that a module stands in, or its own name where it stands in none."""
+    return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_the_layers_below(module):
-    tree = ast.parse((ROOT / "dcm_helpers" / f"{module}.py").read_text())
-    imported = set()
-    for node in ast.walk(tree):
+def place(name):
+    """How far down the order a room or a file stands."""
+    return next(index for index, each in enumerate(ORDER) if name == each or name in each)
+
+
+def public_names(name):
+    """What a room exports: name -> module that defines it."""
+    stub = ast.parse((PACKAGE / name / "__init__.pyi").read_text())
+    return {alias.asname: node.module for node in stub.body for alias in node.names}
+
+
+def imports(path):
+    """What a module imports of the package: (room or file, module or None, name) for each name."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            if node.module == "dcm_helpers":
-                imported |= {alias.name for alias in node.names}
-            elif node.module.startswith("dcm_helpers."):
-                imported.add(node.module.split(".")[1])
+            if node.module.split(".")[0] == "dcm_helpers":
+                parts = [*node.module.split(".")[1:], None, None]
+                found |= {(parts[0] or alias.name, parts[1], alias.name) for alias in node.names}
         elif isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("dcm_helpers.")}
-    above = {name for name in imported if LAYERS.index(name) >= LAYERS.index(module)}
-    assert not above, f"{module} imports from {above}, which stand above it"
+            assert not any(alias.name.startswith("dcm_helpers.") for alias in node.names), "from dcm_helpers... import"
+    return found
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_modules_stay_small_and_documented(module):
-    source = (ROOT / "dcm_helpers" / f"{module}.py").read_text()
-    assert source.count("\n") <= 310, "a module that outgrows 300 lines is two ideas"
+def test_every_file_has_its_place():
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    placed = [each if isinstance(each, set) else {each} for each in ORDER]
+    assert rooms | FILES == set().union(*placed) and sum(map(len, placed)) == len(set().union(*placed))
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=str)
+def test_a_room_imports_only_from_rooms_before_it_and_by_their_doors(path):
+    mine = room(path)
+    for other, module, name in imports(path):
+        if other == mine:
+            continue
+        assert place(other) < place(mine), f"{path} imports {name} from {other}, which stands above it"
+        assert not any({mine, other} == pair for pair in APART), f"{mine} and {other} do not import each other"
+        if (PACKAGE / other).is_dir():
+            assert module is None, f"{path} imports {name} past the door of {other}: from dcm_helpers.{other} import"
+            assert name in public_names(other), f"{name} is private to {other}; export it in its __init__.pyi"
+
+
+def test_chains_of_imports_stay_short():
+    """Modules on the longest chain, names of a room counted as the module that defines them."""
+    graph = {}
+    for path in INSIDE:
+        needed = set()
+        for other, module, name in imports(path):
+            if not (PACKAGE / other).is_dir():
+                needed.add(Path(f"{other}.py"))
+            else:
+                module = module or (name if (PACKAGE / other / f"{name}.py").is_file() else public_names(other)[name])
+                needed.add(Path(other) / f"{module}.py")
+        graph[path] = needed
+    longest = {}
+
+    def chain(path, seen=()):
+        assert path not in seen, f"a circle of imports: {seen}"
+        if path not in longest:
+            longest[path] = 1 + max((chain(each, (*seen, path)) for each in graph[path]), default=0)
+        return longest[path]
+
+    assert max(map(chain, graph)) <= LONGEST_CHAIN
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_rooms_are_small_and_say_what_is_in_them(name):
+    modules = [path.stem for path in INSIDE if room(path) == name]
+    assert len(modules) <= 10, "a room above 10 files is two rooms"
+    told = re.findall(r"^(\w+) +\S", ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text())), re.M)
+    assert sorted(set(told) & set(modules)) == modules, "the room's docstring names every file"
+    exported = importlib.import_module(f"dcm_helpers.{name}")
+    for public in public_names(name):
+        assert callable(value := getattr(exported, public)) or value is not None
+
+
+def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
+    code = "import time; t = time.perf_counter(); import dcm_helpers; print(time.perf_counter() - t)"
+    assert float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) < 1
+    readers = {path for path in INSIDE if "os.environ" in (PACKAGE / path).read_text()}
+    # config has the DCM_ variables, layers looks for a compiler, pages hands parameters to the kernels that it starts
+    assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/pages.py")}
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=str)
+def test_modules_stay_small_and_documented(path):
+    source = (PACKAGE / path).read_text()
+    assert source.count("\n") <= 300, "a module that outgrows 300 lines is two ideas"
     tree = ast.parse(source)
     assert ast.get_docstring(tree)
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node) or node.name == "main", f"{module}.{node.name} has no docstring"
+            assert ast.get_docstring(node) or node.name == "main", f"{path}: {node.name} has no docstring"
+
+
+def test_ids_are_never_taken_apart():
+    """What a problem is stands in its fields; its id is only made, in one place for each kind, and compared."""
+    for path in INSIDE:
+        source = (PACKAGE / path).read_text()
+        for sign in ('"/joint', '/joint"', "/restart", "/rephrased"):
+            if sign in source:
+                assert path in (Path("stm/problem.py"), Path("stm/variants.py"), Path("runs/earlier.py")), path
 
 
 def test_only_one_place_shifts_and_no_labels_are_passed():
-    for module in MODULES:
-        source = (ROOT / "dcm_helpers" / f"{module}.py").read_text()
-        if module not in ("alternatives", "plots"):  # a figure's labels are another thing
+    alternatives = Path("bench/alternatives.py")  # written apart from the project's own way, to be compared with it
+    for path in INSIDE:
+        source = (PACKAGE / path).read_text()
+        if path not in (alternatives, Path("show/figures.py")):  # a figure's labels are another thing
             assert "labels=" not in source, "Hugging Face models shift labels once more"
-        # the alternatives are written apart from the project's own way, to be compared with it
-        if module not in ("losses", "decoding", "alternatives"):
-            assert ".logits" not in source, "logits are read in losses (aligned) and decoding (next token) only"
+        if path not in (Path("stm/score.py"), Path("stm/decode.py"), alternatives):
+            assert ".logits" not in source, "logits are read in score (aligned) and decode (next token) only"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

@@ -1,7 +1,7 @@
 """The reference study from end to end on the tiny Generator, and the committed one against its own records."""
 
+import dataclasses
 import re
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,23 +9,46 @@ import pytest
 import torch
 from filelock import FileLock
 
-from dcm_helpers import clustering, measure_contents
-from dcm_helpers import study as study_module
-from dcm_helpers.answers import FINDINGS, answers_table, findings_table, markdown
-from dcm_helpers.config import PROJECT, InputError
-from dcm_helpers.estimates import Estimate
-from dcm_helpers.findings_contents import most_telling
-from dcm_helpers.findings_controls import likelier, with_halves
-from dcm_helpers.landscape import losses_at
-from dcm_helpers.measurements import MEASUREMENTS
+from dcm_helpers.config import PROJECT, InputError, StudyConfig
+from dcm_helpers.look import losses_at
+from dcm_helpers.look.clusters import principal_axes
 from dcm_helpers.reference import main
-from dcm_helpers.study import Study, StudyConfig, parts_of
+from dcm_helpers.study import Study, answers_table, findings_table, markdown
+from dcm_helpers.study.questions import parts_of, questions, tables_of
+from dcm_helpers.study.sharing import with_halves
 
 REFERENCE = PROJECT / "results" / "reference"
-SIZES = {"CONTROLS": 3, "LANDSCAPE": 3, "FEW": 2, "RESTARTS": 2, "CAPACITIES": (1, 2, 4, 16)}
+
+
+SIZE = StudyConfig(
+    model="tiny",
+    device="cpu",
+    num_examples=6,
+    num_steps=60,
+    controls=3,
+    landscape=3,
+    few=2,
+    restarts=2,
+    capacities=(1, 2, 4, 16),
+    near_tokens=(0.01, 0.1),
+    shuffles=20,
+)
 ALIKE = ("mismatched-K8", "exact-mismatched-K8", "split-K8", "exact-layers-shuffled", "exact-modes", "exact-K16")
 """Parts that no test needs beside those of their kind."""
-ARGUMENTS = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--num-steps", "60"]
+
+
+def arguments_of(config):
+    """The command line of a study's settings."""
+    words = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
+ARGUMENTS = arguments_of(SIZE)
 
 
 def stand_in_embeddings(texts):
@@ -38,21 +61,17 @@ def stand_in_embeddings(texts):
 def small(tmp_path_factory):
     """A study of every kind of part, cut down, made in two calls; with what its base part held after the first."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SIZES.items():
-            patch.setattr(study_module, name, value)
-        patch.setattr(measure_contents, "sentence_embeddings", stand_in_embeddings)
+        patch.setattr("dcm_helpers.study.clusters.sentence_embeddings", stand_in_embeddings)
         # compiling UMAP would take longer than the study
-        patch.setattr(clustering, "umap_axes", lambda points, axes, *_: clustering.principal_axes(points, axes))
-        for name in ("label_tests", "same_against_other"):
-            patch.setattr(measure_contents, name, partial(getattr(clustering, name), shuffles=20))
+        patch.setattr("dcm_helpers.look.clusters.umap_axes", lambda points, axes, *_: principal_axes(points, axes))
         folder = tmp_path_factory.mktemp("study")
         arguments = [*ARGUMENTS, "--output-dir", str(folder)]
         assert main([*arguments, "--parts", "base", "restarts"]) == 0
-        needed = [part.name for part in parts_of(StudyConfig()) if part.name not in ALIKE]
+        needed = [part.name for part in parts_of(SIZE) if part.name not in ALIKE]
         before = (folder / "base" / "stage2.jsonl").read_bytes()
         assert {path.stem for path in (folder / "measured").iterdir()} == {"surprisal", "routing", "ablation"}
         assert main([*arguments, "--parts", *needed]) == 0
-        yield Study(folder), before
+        yield Study(folder, config=SIZE), before
 
 
 def test_a_study_is_made_in_parts_and_continues(small):
@@ -60,14 +79,14 @@ def test_a_study_is_made_in_parts_and_continues(small):
     assert (study.path / "base" / "stage2.jsonl").read_bytes() == before, "a finished part was made again"
     for part in ("base", "norm", "split-K2", "exact-layers-random", "paraphrases", "near-0.1"):
         assert study.complete(part)
-    assert {path.stem for path in (study.path / "measured").iterdir()} == set(MEASUREMENTS)
+    assert {path.stem for path in (study.path / "measured").iterdir()} == {table.name for table in tables_of(SIZE)}
     assert all(study.folder(part).manifest["sessions"][0]["threads"] >= 1 for part in ("base", "norm", "K2"))
 
 
-def test_what_another_process_is_making_is_left_to_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(study_module, "CONTROLS", 2)
+def test_what_another_process_is_making_is_left_to_it(tmp_path, capsys):
     (tmp_path / "exact-layers-shuffled").mkdir()
-    arguments = [*ARGUMENTS[:-1], "5", "--output-dir", str(tmp_path)]  # few steps: nothing is asked of the contents
+    few_steps = dataclasses.replace(SIZE, num_steps=5, controls=2, output_dir=str(tmp_path))
+    arguments = arguments_of(few_steps)  # few steps: nothing is asked of the contents
     with FileLock(tmp_path / "exact-layers-shuffled" / ".lock"):
         assert main([*arguments, "--parts", "exact-layers-shuffled", "exact-layers-random"]) == 0
     assert "exact-layers-shuffled: left to the process that is making it" in capsys.readouterr().err
@@ -92,27 +111,12 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     assert markdown(table).count("\n") == len(table) + 1
 
 
-def test_of_equal_p_the_features_farthest_from_chance_are_shown():
-    bands = {"chance": 1.0, "low": 0.9, "high": 1.1, "p": 0.001}
-    rows = [{"features": name, "value": value} | bands for name, value in (("a", 0.8), ("b", 0.5), ("c", 0.7))]
-    text, p = most_telling(pd.DataFrame([*rows, {"features": "d", "value": 0.1} | bands | {"p": 0.01}]))
-    assert text == "0.5 in b (chance 0.9 to 1.1), p=0.004" and p == pytest.approx(0.004)
-
-
 def test_halves_are_put_together_by_their_texts(small):
     """Mismatched pairs are made of the same texts, so in all of the same halves, but each of two pairs' halves."""
     study, _ = small
     halves = {part: with_halves(study, 2, part)[1] for part in ("K2", "mismatched-K2")}
     true, mismatched = (halves[part]["loss"].sort_index() for part in halves)
     assert true.sum() == pytest.approx(mismatched.sum()) and (true != mismatched).all()
-
-
-def test_a_content_helps_a_paraphrase_only_if_having_none_is_worse():
-    less, unsure, more = (Estimate(value, value - 1, value + 1, 9) for value in (-2, 0, 2))
-    assert likelier(less, less) == "yes"
-    assert likelier(less, more).endswith("than none does, no")
-    assert likelier(less, unsure).endswith("than none does, not shown")
-    assert likelier(unsure, less) == "not shown" and likelier(more, less) == "no, less likely"
 
 
 def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
@@ -158,16 +162,6 @@ def test_the_plan_and_mistakes(small, capsys):
     assert "there is no part 'nonsense'; expected some of: base, restarts" in capsys.readouterr().err
 
 
-def test_parts_share_pairs_and_starts():
-    """Of all parts that take true or exchanged pairs, equal problem ids mean equal starts."""
-    config = StudyConfig()
-    seeds = {(part.optimizer.seed, part.optimizer.init) for part in parts_of(config)}
-    assert len(seeds) == 1
-    assert len({part.name for part in parts_of(config)}) == len(parts_of(config))
-    rules = {part.name: part.optimizer.stop_rule for part in parts_of(config)}  # a name tells the rule
-    assert all(rule == ("exact" if name.startswith("exact-") else "minimize") for name, rule in rules.items())
-
-
 @pytest.fixture(scope="module")
 def reference(smollm2):
     """The committed study, with the Generator that it was made with."""
@@ -188,7 +182,7 @@ def test_committed_contents_have_their_stored_losses(reference):
             assert reference.folder(part).content(solution.record).dtype is torch.float16
             measured = losses_at(reference.generator, solution.problem, solution.content[None]).iloc[0]
             assert measured["loss"] == pytest.approx(solution.record["loss"], rel=1e-2)
-            assert measured["reconstructed"] == solution.record["reconstructed"]
+            assert measured["teacher_forced_exact"] == solution.record["reconstructed"]
 
 
 def test_the_studys_page_tells_what_the_records_say():
@@ -196,15 +190,21 @@ def test_the_studys_page_tells_what_the_records_say():
     assert markdown(findings_table(Study(REFERENCE))) in (REFERENCE / "README.md").read_text()
 
 
-def test_the_readme_tells_what_the_records_say():
-    """Its table of answers, between two marks, is what the stored records give today."""
-    readme = (PROJECT / "README.md").read_text()
-    told = readme.split("<!-- answers -->\n")[1].split("\n<!-- end of answers -->")[0]
-    assert told == markdown(answers_table(Study(REFERENCE)))
+def test_the_readmes_answers_are_the_studys():
+    """The handful between its two marks are rows of the study's answers, as the stored records give them today."""
+    told = (PROJECT / "README.md").read_text().split("<!-- answers -->\n")[1].split("\n<!-- end of answers -->")[0]
+    rows = markdown(answers_table(Study(REFERENCE))).splitlines()
+    assert told.splitlines()[:2] == rows[:2] and set(told.splitlines()) <= set(rows) and told.count("\n") > 4
 
 
 def test_findings_name_what_they_need():
-    names = {*MEASUREMENTS, *(part.name for part in parts_of(StudyConfig()))}
-    assert {need for needs, _ in FINDINGS for need in needs} <= names
-    assert not set(MEASUREMENTS) & {part.name for part in parts_of(StudyConfig())}, "a name must mean one thing"
+    config = StudyConfig()
+    parts, tables = ([each.name for each in of(config)] for of in (parts_of, tables_of))
+    names = {*parts, *tables}
+    assert len(names) == len(parts) + len(tables), "a name must mean one thing"
+    for question in questions(config).values():
+        assert {need for needs, _ in question.findings for need in needs} <= names
+        assert {need for table in question.tables for need in table.needs} <= set(parts)
     assert isinstance(findings_table(Study(PROJECT / "nowhere")), pd.DataFrame)
+    with pytest.raises(InputError, match="no question 'weather'; expected some of: success, landscape"):
+        findings_table(Study(REFERENCE), "weather")

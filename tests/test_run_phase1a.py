@@ -12,9 +12,9 @@ import pytest
 import torch
 from judges import generate, plain_nll, prefix_embeddings
 
-from dcm_helpers import analyze_results, run_phase1a, verdicts
+from dcm_helpers import analyze_results, run_phase1a
 from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, InputError, OptimizerConfig, RunConfig
-from dcm_helpers.results import RunFolder
+from dcm_helpers.runs import RunFolder
 from dcm_helpers.stm import View
 
 BASE = ["--model", "tiny", "--device", "cpu", "--dtype", "float32", "--K", "8", "--lr", "0.1", "--num-steps", "300"]
@@ -132,7 +132,7 @@ def test_a_failed_gate_stops_and_says_what_the_numbers_support(tmp_path, without
 
 def test_diagnosis_holds_remedies_to_the_bar_that_failed(tmp_path, without_context, monkeypatch):
     """Pairs that are reconstructed but do not converge (here: under a bar nothing can meet) are not helped by 2K."""
-    monkeypatch.setattr("dcm_helpers.baselines.RANDOM_FRACTION", 0.0)
+    monkeypatch.setattr("dcm_helpers.runs.verdicts.RANDOM_FRACTION", 0.0)
     assert run(tmp_path, *without_context, "--num-examples", "2", "--stop-rule", "exact") == 0
     folder = RunFolder.read(tmp_path / "run")
     assert any(record["reconstructed"] for record in folder.records(2))
@@ -140,8 +140,8 @@ def test_diagnosis_holds_remedies_to_the_bar_that_failed(tmp_path, without_conte
 
 
 def test_stage2_stops_early(tmp_path, without_context, monkeypatch, capsys):
-    monkeypatch.setattr(verdicts, "STAGE2_EARLY_PAIRS", 4)
-    monkeypatch.setattr("dcm_helpers.stages.STAGE2_EARLY_PAIRS", 4)
+    for module in ("verdicts", "stages"):
+        monkeypatch.setattr(f"dcm_helpers.runs.{module}.STAGE2_EARLY_PAIRS", 4)
     arguments = [*without_context, "--stage", "2,3", "--num-steps", "1", "--num-restarts", "1"]
     assert run(tmp_path, *arguments, "--batch-size", "2") == 0
     folder = RunFolder.read(tmp_path / "run")

@@ -1,0 +1,11 @@
+"""Our loop beside the ways contents are optimized elsewhere.
+
+alternatives  one pair at a time, a static batch, PEFT: plainly written
+speed         what an evaluation costs
+race          the whole way to exact reconstruction
+growth        cost and memory against problems, slots, length, batch
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,181 @@
+"""The whole way to exact reconstruction, on the same pairs: our loop beside the alternatives, each timed end to end."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from dcm_helpers.bench.alternatives import (
+    MakeOptimizer,
+    Outcome,
+    cramming_adamw,
+    one_at_a_time,
+    peft_adamw,
+    peft_prompt_tuning,
+    static_batch,
+)
+from dcm_helpers.bench.speed import flop, needed, peak_gigabytes, seconds_of, shares, starts
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.generator import Generator
+from dcm_helpers.optimize import BETA1, ContentOptimizer, Progress
+from dcm_helpers.stats import rate
+from dcm_helpers.stm import Problem
+
+
+@dataclass(frozen=True)
+class Race:
+    """How one method did on all problems."""
+
+    method: str
+    settings: str
+    seconds: float
+    """Median over repeats."""
+    spread: tuple[float, float]
+    """Fastest and slowest repeat."""
+    exact: tuple[bool, ...]
+    """Per problem, whether every view became exact under teacher forcing, which is all that the others look at."""
+    steps_to_exact: tuple[int, ...]
+    """Per problem, updates before it was exact, or all that were allowed."""
+    evaluations: int
+    """Forward and backward passes computed, summed over problems."""
+    flop_needed: int
+    """FLOP of the evaluations up to the exact one, padding not counted."""
+    peak_gigabytes: float
+    occupancy: float | None = None
+    padding: float | None = None
+
+    def summary(self) -> dict:
+        """The figures of a table row."""
+        solved = [steps for steps, exact in zip(self.steps_to_exact, self.exact, strict=True) if exact]
+        return {
+            "method": self.method,
+            "settings": self.settings,
+            "seconds": round(self.seconds, 1),
+            "seconds_fastest_slowest": [round(seconds, 1) for seconds in self.spread],
+            "exact": rate(sum(self.exact), len(self.exact)),
+            "steps_mean": round(statistics.mean(solved), 1) if solved else None,
+            "steps_median": statistics.median(solved) if solved else None,
+            "steps_most": max(solved, default=None),
+            "evaluations": self.evaluations,
+            "milliseconds_per_evaluation": round(1e3 * self.seconds / self.evaluations, 1),
+            "gigaflop_per_second": round(self.flop_needed / self.seconds / 1e9, 1),
+            "peak_gigabytes": round(self.peak_gigabytes, 2),
+            "occupancy": self.occupancy,
+            "padding": self.padding,
+        }
+
+
+def race(
+    method: str,
+    settings: str,
+    generator: Generator,
+    problems: Sequence[Problem],
+    K: int,
+    run: Callable[[], dict],
+    repeats: int,
+) -> Race:
+    """Time one method; ``run`` returns the fields of :class:`Race` that only the method knows.
+
+    Outcomes are those of the last repeat; they are the same in all, as far as the device's arithmetic is.
+    """
+    if generator.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(generator.device)
+    fields: dict = {}
+
+    def once() -> None:
+        fields.update(run())
+
+    times = seconds_of(generator, once, repeats, warm_up=0)
+    seconds = statistics.median(times)
+    costs = [flop(generator, *needed(generator, [problem], K)) for problem in problems]
+    useful = sum(cost * (steps + 1) for cost, steps in zip(costs, fields["steps_to_exact"], strict=True))
+    return Race(
+        method=method,
+        settings=settings,
+        seconds=seconds,
+        spread=(min(times), max(times)),
+        flop_needed=useful,
+        peak_gigabytes=peak_gigabytes(generator),
+        **fields,
+    )
+
+
+def run_ours(generator: Generator, problems: Sequence[Problem], config: OptimizerConfig) -> dict:
+    """Our loop, decoder's confirmation included."""
+    last = Progress()
+
+    def remember(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+
+    results = ContentOptimizer(generator, config).optimize(problems, on_step=remember)
+    return {
+        "exact": tuple(all(view.measured.teacher_forced_exact for view in result.views) for result in results),
+        "steps_to_exact": tuple(result.steps for result in results),
+        "evaluations": last.work.evaluations,
+        **shares(last.work),
+    }
+
+
+def of_outcomes(outcomes: Sequence[Outcome]) -> dict:
+    """The fields of :class:`Race` from an alternative's outcomes."""
+    return {
+        "exact": tuple(outcome.teacher_forced_exact for outcome in outcomes),
+        "steps_to_exact": tuple(outcome.steps_to_exact for outcome in outcomes),
+        "evaluations": sum(outcome.evaluations for outcome in outcomes),
+    }
+
+
+def run_each(
+    method: Callable[..., Outcome],
+    generator: Generator,
+    problems: Sequence[Problem],
+    config: OptimizerConfig,
+    make_optimizer: MakeOptimizer,
+) -> dict:
+    """A method that takes one pair at a time."""
+    outcomes = []
+    for problem, start in zip(problems, starts(generator, problems, config), strict=True):
+        outcomes.append(method(generator, problem, start, make_optimizer, config.num_steps))
+    return of_outcomes(outcomes)
+
+
+def run_static(generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, size: int) -> dict:
+    """Batch after batch, each until its slowest member is exact, with Adam at our own lr."""
+    outcomes: list[Outcome] = []
+    for first in range(0, len(problems), size):
+        batch = problems[first : first + size]
+        adam = partial(torch.optim.Adam, lr=config.lr, betas=(BETA1, config.beta2))
+        outcomes += static_batch(generator, batch, starts(generator, batch, config), adam, config.num_steps)
+    return of_outcomes(outcomes)
+
+
+def contestants(
+    generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, static_size: int
+) -> dict[str, tuple[str, Callable[[], dict]]]:
+    """By name: a method's settings in words, and the work to be timed."""
+    plain = dataclasses.replace(config, weighting="view")
+    gaussian = dataclasses.replace(config, init="gaussian")
+    adam = f"Adam lr {config.lr:g}, betas {BETA1} {config.beta2:g}"
+    return {
+        "ours": (f"{adam}, tokens weighted equally", partial(run_ours, generator, problems, config)),
+        "ours, settings of the static batch": (
+            f"{adam}, views weighted equally",
+            partial(run_ours, generator, problems, plain),
+        ),
+        "static batch": (
+            f"{adam}, views weighted equally, batches of {static_size}",
+            partial(run_static, generator, problems, plain, static_size),
+        ),
+        "one pair at a time": (
+            "AdamW lr 0.01, betas 0.9 0.9, weight decay 0.01, Gaussian start",
+            partial(run_each, one_at_a_time, generator, problems, gaussian, cramming_adamw),
+        ),
+        "PEFT prompt tuning": (
+            "AdamW lr 0.03, prompt before mode",
+            partial(run_each, peft_prompt_tuning, generator, problems, config, peft_adamw),
+        ),
+    }

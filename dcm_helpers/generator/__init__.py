@@ -1,0 +1,14 @@
+"""The Generator: the frozen language model that reads the STM, and its vocabulary.
+
+frozen      the Generator and its text conventions: BOS, EOS, prompts, fingerprint
+packaged    Generators that need no hub, a table row each
+load        device, precision, freezing
+layers      blocks compiled, shuffled or drawn anew
+vocabulary  random tokens, nearest tokens, a token's text
+sentences   embeddings of plain text, to compare with
+hub         the hub, or a clear word that it is not there
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

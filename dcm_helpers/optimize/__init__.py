@@ -1,0 +1,16 @@
+"""The one loop that finds contents.
+
+loop              ContentOptimizer: measure, decide, step
+measurement       what was measured of a content, why an attempt ended
+attempt           stop rules; what counts as best
+batch             the attempts in flight, measured and updated together
+objective         cross-entropy weighted over views, and terms beside it
+parameterization  where contents live: direct, or norm held
+adam              the update
+result            what comes of a problem
+solver            what a solver is and how far it is; the progress line; Ctrl-C
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

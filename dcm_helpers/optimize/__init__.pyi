@@ -1,0 +1,17 @@
+from .adam import BETA1 as BETA1
+from .attempt import Attempt as Attempt
+from .batch import Batch as Batch
+from .batch import automatic_size as automatic_size
+from .loop import ContentOptimizer as ContentOptimizer
+from .measurement import StopReason as StopReason
+from .objective import TERMS as TERMS
+from .result import Result as Result
+from .result import ViewResult as ViewResult
+from .result import result_table as result_table
+from .result import thinned as thinned
+from .solver import MakeSolver as MakeSolver
+from .solver import Progress as Progress
+from .solver import ProgressLine as ProgressLine
+from .solver import Solver as Solver
+from .solver import Work as Work
+from .solver import stopping_on_interrupt as stopping_on_interrupt

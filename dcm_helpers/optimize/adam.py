@@ -1,0 +1,42 @@
+"""Adam on many latents at once, each with its own step count, learning rate and gradient clip."""
+
+import torch
+
+from dcm_helpers.shapes import Contents, Float, Tensor
+
+BETA1 = 0.9
+EPSILON = 1e-8
+
+
+def adam_update(
+    state: dict[str, Contents],
+    gradient: Contents,
+    rates: Float[Tensor, " B"],
+    counts: Float[Tensor, " B"],
+    beta2: float,
+) -> Contents:
+    """One step of Adam: the averages in ``state`` are updated in place, and where the latents go is returned.
+
+    Args:     state  ``latent``, ``exp_avg`` and ``exp_avg_sq``;  rates  learning rate of each;  counts  updates of
+              each, this one included;  rates and counts are on the CPU
+    Source:   Kingma and Ba, Adam (ICLR 2015)
+    """
+    factors = torch.stack([rates / (1 - BETA1**counts), (1 - beta2**counts).sqrt()])
+    size, correction = to_device(factors, gradient.device)[:, :, None, None]
+    state["exp_avg"].lerp_(gradient, 1 - BETA1)
+    state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    denominator = state["exp_avg_sq"].sqrt() / correction + EPSILON
+    return state["latent"] - size * state["exp_avg"] / denominator
+
+
+def clipped(gradient: Contents, most: float) -> Contents:
+    """The gradient with that of every latent scaled down to a Euclidean norm of at most so much."""
+    norm = gradient.flatten(1).norm(dim=1)
+    return gradient * (most / norm.clamp(min=most))[:, None, None]
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor on a device; on a GPU, without waiting for it."""
+    if device.type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)

@@ -1,0 +1,192 @@
+"""The attempts in flight: their state on the device, measured together and updated together.
+
+Rows are problems x views, but whatever decides something is per attempt: Adam's state, step count, learning rate,
+gradient clip, best content, end. A step costs the host one transfer from the device.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import torch
+
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.generator import Generator
+from dcm_helpers.optimize.adam import adam_update, clipped, to_device
+from dcm_helpers.optimize.attempt import Attempt
+from dcm_helpers.optimize.measurement import Measurement
+from dcm_helpers.optimize.objective import view_weights, weighted_terms
+from dcm_helpers.optimize.parameterization import parameterization_of
+from dcm_helpers.optimize.solver import Work
+from dcm_helpers.shapes import Contents, Float, Tensor
+from dcm_helpers.stm import (
+    Layout,
+    Problem,
+    Row,
+    each_group,
+    groups_by_length,
+    initial_content,
+    lay_out,
+    scored,
+    target_logits,
+    view_rows,
+)
+
+POSITIONS_PER_GROUP = {"cpu": 512}
+"""Rows of one step are computed in groups of at most this many positions, by device type: enough to keep the device's
+matrix multiplication busy, and few enough that rows of similar length find each other (see results/MEASUREMENTS.md)."""
+POSITIONS_PER_GROUP_ELSEWHERE = 8192
+GROUPS_PER_STEP = 4
+"""A batch of automatic size fills about this many groups."""
+
+
+def automatic_size(generator: Generator, problems: Sequence[Problem], K: int) -> int:
+    """How many problems to have in flight: enough for a few full groups of rows."""
+    rows = view_rows(generator, problems)
+    if not rows:
+        return 1
+    per_problem = sum(row.length(K) for row in rows) / len(problems)
+    return max(1, round(GROUPS_PER_STEP * positions_per_group(generator) / per_problem))
+
+
+def positions_per_group(generator: Generator) -> int:
+    """The largest group of rows that is computed at once, in positions."""
+    return POSITIONS_PER_GROUP.get(generator.device.type, POSITIONS_PER_GROUP_ELSEWHERE)
+
+
+class Batch:
+    """The attempts in flight. Entry b of every tensor, (B, K, D), belongs to attempt b."""
+
+    NAMES = ("latent", "exp_avg", "exp_avg_sq", "best")
+
+    def __init__(self, generator: Generator, config: OptimizerConfig, size: int):
+        self.generator = generator
+        self.config = config
+        self.parameterization = parameterization_of(config)
+        self.size = size
+        self.work = Work()
+        self.attempts: list[Attempt] = []
+        self.state: dict[str, Contents] = {}
+        self.gradient: Contents | None = None
+        self._most = positions_per_group(generator)
+        self._rows: list[Row] = []
+        self._groups: list[list[int]] = []
+        self._weights: list[float] = []
+        self._layouts: dict[tuple[int, ...], tuple[Layout, Float[Tensor, " N"]]] = {}
+
+    def admit(self, waiting: deque[Attempt]) -> None:
+        """Fill free slots from the front of the queue."""
+        newcomers = [waiting.popleft() for _ in range(min(len(waiting), self.size - len(self.attempts)))]
+        for attempt in newcomers:
+            if not attempt.state:
+                content = initial_content(
+                    self.generator, attempt.problem, self.config.K, self.config.init, self.config.seed, attempt.restart
+                )
+                (latent,) = self.parameterization.latents(content[None])
+                zeros = torch.zeros_like(latent)
+                attempt.state = {"latent": latent, "exp_avg": zeros, "exp_avg_sq": zeros, "best": content}
+        if newcomers:
+            for name in self.NAMES:
+                stays = [self.state[name]] if self.attempts else []
+                self.state[name] = torch.cat([*stays, torch.stack([attempt.state[name] for attempt in newcomers])])
+            for attempt in newcomers:
+                attempt.state = {}
+            self.attempts += newcomers
+            self._rows = []
+        if waiting:
+            self.work.slots += self.size
+            self.work.busy_slots += len(self.attempts)
+
+    def release_ended(self) -> list[Attempt]:
+        """Take the attempts that have a reason to end out of the batch, with their state; nothing moves them again."""
+        ended = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is not None]
+        if not ended:
+            return []
+        for slot in ended:
+            self.attempts[slot].state = {name: self.state[name][slot].clone() for name in self.NAMES}
+        released = [self.attempts[slot] for slot in ended]
+        stay = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is None]
+        self.attempts = [self.attempts[slot] for slot in stay]
+        self.state = {name: tensor[stay] for name, tensor in self.state.items()}
+        self.gradient = self.gradient[stay]
+        self._rows = []
+        return released
+
+    def measure(self) -> None:
+        """Measure every content in every view, with gradients; each attempt decides whether it has ended.
+
+        Raises:   torch.OutOfMemoryError if a single row does not fit the device
+        """
+        if not self.attempts:
+            return
+        if not self._rows:
+            problems = [attempt.problem for attempt in self.attempts]
+            self._rows = view_rows(self.generator, problems)
+            self._weights = [weight for problem in problems for weight in view_weights(problem, self.config.weighting)]
+            self._groups = groups_by_length(self._rows, self.config.K, self._most)
+            self._layouts = {}
+        self.gradient = torch.zeros_like(self.state["latent"])
+        measured = list(each_group(self._groups, self._measure_group))
+        if len(measured) > len(self._groups):  # some did not fit
+            self._most //= 2
+        self._groups = [group for group, _ in measured]
+        # the step's only transfer to the host
+        columns = torch.cat([columns for _, (columns, _) in measured], dim=1).T.tolist()
+        measurements = [Measurement(*numbers, teacher_forced_exact=bool(exact)) for *numbers, exact in columns]
+        penalties = [penalty for _, (_, penalty) in measured if penalty is not None]
+        by_attempt = torch.stack(penalties).sum(0).tolist() if penalties else [0.0] * len(self.attempts)
+        by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
+        in_order = iter(by_row[index] for index in range(len(self._rows)))
+        improved = [
+            attempt.measure(tuple(next(in_order) for _ in attempt.problem.views), penalty)
+            for attempt, penalty in zip(self.attempts, by_attempt, strict=True)
+        ]
+        keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
+        self.state["best"] = torch.where(keep, self.contents, self.state["best"])
+        self.work.evaluations += len(self.attempts)
+
+    @property
+    def contents(self) -> Contents | None:
+        """The contents that the latents stand for now; None while nothing was ever in flight."""
+        return self.parameterization.contents(self.state["latent"]) if self.state else None
+
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "5 N"], Float[Tensor, " B"] | None]:
+        """Measure some rows and add their gradients.
+
+        Returns:  the fields of :class:`Measurement`, row by row; and the weighted terms beside cross-entropy, as far
+                  as these rows tell (None where there are none)
+        """
+        key = tuple(group)
+        if key not in self._layouts:
+            layout = lay_out(self.generator, [self._rows[index] for index in group], self.config.K)
+            weights = torch.tensor([self._weights[index] for index in group], dtype=self.gradient.dtype)
+            self._layouts[key] = layout, to_device(weights, self.generator.device)
+        layout, weights = self._layouts[key]
+        latents = self.state["latent"].detach().requires_grad_()
+        contents = self.parameterization.contents(latents)
+        scores = scored(target_logits(self.generator, layout, contents), layout)
+        penalty = weighted_terms(self.generator, self.config, layout, contents, scores)
+        objective = (weights * scores.loss).sum() + (0 if penalty is None else penalty.sum())
+        (gradient,) = torch.autograd.grad(objective, latents)
+        self.gradient += gradient
+        positions = sum(self._rows[index].length(self.config.K) for index in group)
+        self.work.positions += positions
+        self.work.padding += layout.attention_mask.numel() - positions
+        self.work.target_tokens += len(layout.target_rows)
+        columns = (scores.loss, scores.loss_text, scores.p_eos, scores.min_p, scores.teacher_forced_exact)
+        numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
+        return numbers, None if penalty is None else penalty.detach()
+
+    def update(self) -> None:
+        """One step of Adam on every latent that is left."""
+        if not self.attempts:
+            return
+        gradient = self.gradient
+        if self.config.grad_clip is not None:
+            gradient = clipped(gradient, self.config.grad_clip)
+        counts = torch.tensor([attempt.step + 1 for attempt in self.attempts], dtype=gradient.dtype)
+        rates = torch.tensor([self.config.lr_at(attempt.step) for attempt in self.attempts], dtype=gradient.dtype)
+        moved = adam_update(self.state, gradient, rates, counts, self.config.beta2)
+        self.state["latent"] = self.parameterization.settled(moved, self.state["latent"])
+        for attempt in self.attempts:
+            attempt.step += 1
+        self.work.updates += len(self.attempts)

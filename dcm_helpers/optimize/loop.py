@@ -1,0 +1,165 @@
+"""The one loop: optimize the contents of many problems at once through a frozen Generator.
+
+Rows of one batch are problems x views, but whatever decides something is per problem: Adam's state, step count,
+learning rate, gradient clip, best content, stop. A problem's result does not depend on its neighbors. Each turn of the
+loop measures, then decides, then steps, so what is stored is always a content whose loss was measured.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
+
+import torch
+
+from dcm_helpers.config import OptimizerConfig, require
+from dcm_helpers.generator import Generator
+from dcm_helpers.optimize.attempt import Attempt
+from dcm_helpers.optimize.batch import Batch, automatic_size
+from dcm_helpers.optimize.result import Result, ViewResult, thinned
+from dcm_helpers.optimize.solver import Progress
+from dcm_helpers.stm import Problem, decode_problems, require_fits
+
+
+class ContentOptimizer:
+    """Finds, for each problem, one content from which the frozen Generator writes every view's target.
+
+    >>> optimizer = ContentOptimizer(generator, OptimizerConfig(K=8, lr=0.1))
+    >>> results = optimizer.optimize(problems)
+    """
+
+    def __init__(self, generator: Generator, config: OptimizerConfig):
+        self.generator = generator
+        self.config = config
+
+    def optimize(self, problems: Sequence[Problem], **options) -> list[Result]:
+        """Optimize all problems and return their results in the order given; see :meth:`iterate` for the options."""
+        results = {result.problem.id: result for result in self.iterate(problems, **options)}
+        return [results[problem.id] for problem in problems if problem.id in results]
+
+    def iterate(
+        self,
+        problems: Sequence[Problem],
+        on_step: Callable[[Progress], None] | None = None,
+        stop: Event | None = None,
+    ) -> Iterator[Result]:
+        """Yield each problem's result as it is finished, easy ones first.
+
+        Args:     on_step  called after every step;  stop  once set, nothing new is stepped: what has ended is confirmed
+                  and yielded, and the rest is left unfinished
+        Raises:   InputError before any work if ids repeat or a row does not fit the Generator's window
+        """
+        ids = [problem.id for problem in problems]
+        require(len(set(ids)) == len(ids), "two problems have the same id; ids must be unique, they seed the starts")
+        require_fits(self.generator, problems, self.config.K)
+        waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
+        ended: list[Attempt] = []
+        records: dict[str, _Record] = {}
+        size = self.config.batch_size or automatic_size(self.generator, problems, self.config.K)
+        batch = Batch(self.generator, self.config, size)
+        progress = Progress(work=batch.work)
+        while waiting or batch.attempts or ended:
+            stopping = stop is not None and stop.is_set()
+            if not stopping:
+                started = time.perf_counter()
+                batch.admit(waiting)
+                batch.measure()
+                elapsed = time.perf_counter() - started
+                for attempt in batch.attempts:
+                    attempt.seconds += elapsed / len(batch.attempts)
+                ended += batch.release_ended()
+                batch.update()
+            # decoding costs about the same for one row and for many, so it waits for company: half of all there are
+            if ended and (stopping or 2 * len(ended) >= min(size, len(ended) + len(batch.attempts))):
+                for result in self._settle(ended, waiting, records):
+                    progress.done += 1
+                    progress.reconstructed += result.reconstructed
+                    yield result
+                ended = []
+            if on_step is not None:
+                progress.in_flight, progress.contents = batch.attempts, batch.contents
+                on_step(progress)
+            if stopping:
+                return
+
+    def _settle(self, ended: list[Attempt], waiting: deque[Attempt], records: dict[str, "_Record"]) -> Iterator[Result]:
+        """Confirm ended attempts with the decoder; send back or restart those that fell short, yield the rest."""
+        successes = [attempt for attempt in ended if attempt.succeeded]
+        failures = [attempt for attempt in ended if not attempt.succeeded]
+        for attempt, decoded in zip(successes, self._decode(successes), strict=True):
+            if decoded == [view.target_ids for view in attempt.problem.views]:
+                records.setdefault(attempt.problem.id, _Record()).add(attempt)
+                yield records.pop(attempt.problem.id).result(attempt, decoded)
+                continue
+            attempt.contradicted()
+            if attempt.reason is None:
+                waiting.appendleft(attempt)
+            else:
+                failures.append(attempt)
+        exhausted: list[Attempt] = []
+        for attempt in failures:
+            record = records.setdefault(attempt.problem.id, _Record())
+            record.add(attempt)
+            # from a given start, every restart would go the same way
+            if attempt.restart + 1 < self.config.num_restarts and attempt.problem.initial is None:
+                waiting.append(Attempt(attempt.problem, attempt.restart + 1, self.config))
+            else:
+                exhausted.append(record.best)
+        for attempt, decoded in zip(exhausted, self._decode(exhausted), strict=True):
+            yield records.pop(attempt.problem.id).result(attempt, decoded)
+
+    def _decode(self, attempts: Sequence[Attempt]) -> list[list[tuple[int, ...]]]:
+        """What the decoder writes from each attempt's best content, per view."""
+        if not attempts:
+            return []
+        contents = torch.stack([attempt.state["best"] for attempt in attempts])
+        problems = [attempt.problem for attempt in attempts]
+        return decode_problems(self.generator, problems, contents)
+
+
+class _Record:
+    """What is known of one unfinished problem over all its restarts."""
+
+    def __init__(self):
+        self.attempts: list[Attempt] = []
+
+    def add(self, attempt: Attempt) -> None:
+        """Take in an attempt that has ended for good; of all but the latest and the best, only figures are kept."""
+        attempt.state = {"best": attempt.state["best"]}
+        self.attempts.append(attempt)
+        best = self.best
+        for other in self.attempts[:-1]:
+            if other is not best:
+                other.state.clear()
+                other.history.clear()
+
+    @property
+    def best(self) -> Attempt:
+        """The attempt with the best content; the earlier one where two are equal."""
+        best = self.attempts[0]
+        for attempt in self.attempts[1:]:
+            if attempt.best.beats(best.best):
+                best = attempt
+        return best
+
+    def result(self, attempt: Attempt, decoded: list[tuple[int, ...]]) -> Result:
+        """The problem's result, with the content of one of its attempts."""
+        views = tuple(
+            ViewResult(view, measured, ids)
+            for view, measured, ids in zip(attempt.problem.views, attempt.best.views, decoded, strict=True)
+        )
+        return Result(
+            problem=attempt.problem,
+            content=attempt.state["best"].cpu(),
+            views=views,
+            stop_reason=attempt.reason,
+            steps=attempt.step,
+            best_step=attempt.best.step,
+            steps_to_exact=attempt.steps_to_exact,
+            penalty=attempt.best.penalty,
+            restart=attempt.restart,
+            restarts_tried=len(self.attempts),
+            steps_total=sum(tried.step for tried in self.attempts),
+            seconds=sum(tried.seconds for tried in self.attempts),
+            history=thinned(attempt.history),
+        )

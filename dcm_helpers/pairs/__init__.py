@@ -1,0 +1,12 @@
+"""Question-answer pairs: where they come from. One file a source, one table that names them (`load.SOURCES`).
+
+pair        a pair
+load        the table of sources and formats; sampling; what was left out and why
+jsonl       a user's JSONL file, and the shipped one
+squad       SQuAD 2.0, from a file or the hub
+arithmetic  generated sums
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

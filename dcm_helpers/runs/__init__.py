@@ -1,0 +1,17 @@
+"""Runs: what is computed in stages, what is kept of it, what it amounts to, and reading it back.
+
+stages     stages 1, 2 and 3 on a run folder
+diagnosis  what a failed gate means
+folder     a run folder: written, resumed, read
+earlier    records of earlier versions read as today's
+records    what is stored of a finished problem
+baselines  random, single token, question only, full context
+verdicts   convergence, gates, tiers, readings
+run        Run: a run read back
+tables     records as pandas tables
+open       open_run, the door for notebooks
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,66 @@
+"""What a target costs without an optimized content.
+
+Every baseline is given per view, in nats per token, with EOS (``loss``) and without (``loss_text``):
+
+* ``random``: the mean over 8 seeded draws of K random token embeddings in the content's place;
+* ``single_token``: the mean over 8 seeded draws of one random token embedding;
+* ``question_only``: the answer after the question as text;
+* ``full_context``: the answer after context and question as text, the question after the context as text.
+
+Text stands in the Generator's prompt format (see :mod:`dcm_helpers.generator.frozen`).
+"""
+
+import torch
+
+from dcm_helpers.generator import Generator, token_rows
+from dcm_helpers.pairs import Pair
+from dcm_helpers.seeds import seeded
+from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, score_rows, text_prompts
+
+DRAWS = 8
+Loss = dict[str, float]
+"""``loss`` and ``loss_text``, in nats per token."""
+
+
+def view_baselines(
+    generator: Generator, problem: Problem, pair: Pair, K: int, seed: int
+) -> list[dict[str, Loss | None]]:
+    """The baselines of each view of a joint problem.
+
+    Returns:  per view, name -> losses; None where it does not apply (no context) or the prompt exceeds the window
+    """
+    draws = {"random": K, "single_token": 1}
+    results: list[dict[str, Loss | None]] = [{} for _ in problem.views]
+    for name, slots in draws.items():
+        contents = torch.stack(
+            [token_rows(generator, slots, seeded(name, seed, problem.id, draw)) for draw in range(DRAWS)]
+        )
+        rows = [Row.of(generator, view, draw) for view in problem.views for draw in range(DRAWS)]
+        scores = score_rows(generator, rows, contents, slots)
+        for index in range(len(problem.views)):
+            of_view = scores[index * DRAWS : (index + 1) * DRAWS]
+            results[index][name] = {key: sum(entry[key] for entry in of_view) / DRAWS for key in ("loss", "loss_text")}
+    prompts = text_prompts(pair)
+    for result, view in zip(results, problem.views, strict=True):
+        for name, prompt in prompts[view.kind].items():
+            result[name] = text_loss(generator, view, *prompt) if prompt else None
+    return results
+
+
+def text_loss(generator: Generator, view: View, text: str, cue: str) -> Loss | None:
+    """Loss of a view's target after a text prompt; None if both together exceed the window."""
+    row = Row(generator.prompt_ids(text, cue), None, (), view.target_ids)
+    if row.length(K=0) > generator.window:
+        return None
+    (scores,) = score_rows(generator, [row], None, K=0)
+    return {key: scores[key] for key in ("loss", "loss_text")}
+
+
+def answer_from_text(generator: Generator, pair: Pair, new_tokens: int = 32) -> str:
+    """What the Generator answers, greedily, to the pair's question after its context, both as text."""
+    prompts = text_prompts(pair)["answer"]
+    text, cue = prompts["full_context"] or prompts["question_only"]
+    # a row's target only sets how far decoding may run
+    row = Row(generator.prompt_ids(text, cue), None, (), (generator.eos_id,) * (new_tokens - EXTRA_TOKENS))
+    (decoded,) = greedy_decode(generator, [row], None, K=0)
+    return generator.text(decoded.ids).strip()

@@ -1,0 +1,60 @@
+"""The door to runs for notebooks: the one that is named, or a small example run, computed as far as it is missing."""
+
+from pathlib import Path
+
+from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig, parameter, require
+from dcm_helpers.runs.folder import RunFolder
+from dcm_helpers.runs.run import Run, from_project
+
+EXAMPLE_STEPS, EXAMPLE_RESTARTS = 300, 2
+
+
+def open_run(
+    path: str | Path = "",
+    stages: str = "2",
+    *,
+    model: str = "",
+    num_examples: int = 0,
+    K: int = 8,
+    results: str | Path = "",
+) -> Run:
+    """The run at ``path``, or in ``DCM_RUN``; where neither names one, a small example run on the shipped pairs.
+
+    The example run is computed as far as it is not stored yet. What is not given is taken from ``DCM_MODEL``,
+    ``DCM_NUM_EXAMPLES`` and ``DCM_RESULTS``, or else from the defaults.
+
+    Args:     path  a run folder;  stages  what the run must have, as '2,3';  model, num_examples, K  of the example
+              run;  results  where example runs go, by default the project's results folder
+    Raises:   InputError if there is no run at ``path``, or it has nothing of a stage
+    """
+    path = str(path) or parameter("run", "")
+    if path:
+        run = Run(RunFolder.read(Path(from_project(path)).expanduser()))
+        for stage in stages.split(","):
+            require(
+                bool(run.records(int(stage))),
+                f"the run {path} has nothing of stage {stage}, which is read here; run it with --stage {stages}, too, "
+                "or name another run in DCM_RUN (empty: a small example run)",
+            )
+        return run
+    return example_run(
+        RunConfig(
+            generator=GeneratorConfig(model=model or parameter("model", GeneratorConfig.model)),
+            data=DataConfig(num_examples=num_examples or parameter("num_examples", 12)),
+            optimizer=OptimizerConfig(K=K, num_steps=EXAMPLE_STEPS, num_restarts=EXAMPLE_RESTARTS),
+            stage=stages,
+            ignore_gates=True,
+            output_dir=str(results or parameter("results", PROJECT / "results")),
+        )
+    )
+
+
+def example_run(config: RunConfig) -> Run:
+    """The run of a configuration, computed as far as it is not stored yet."""
+    # imported here: looking at a run that is there needs nothing that optimizes
+    from dcm_helpers.optimize import ContentOptimizer
+    from dcm_helpers.runs.stages import prepare
+
+    with prepare(config, ContentOptimizer) as phase:
+        phase.run()
+    return Run(phase.folder, phase.generator)

@@ -1,0 +1,246 @@
+"""Phase 1a's stages on one run folder: single targets, joint pairs, and greedy validation."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event
+
+import torch
+
+from dcm_helpers.config import OptimizerConfig, RunConfig, require
+from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.optimize import MakeSolver, ProgressLine, Result
+from dcm_helpers.pairs import Dataset, load_pairs
+from dcm_helpers.runs.baselines import view_baselines
+from dcm_helpers.runs.diagnosis import diagnosis
+from dcm_helpers.runs.folder import MANIFEST, SUMMARY, RunFolder
+from dcm_helpers.runs.records import result_record, validation_record, with_baselines
+from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
+from dcm_helpers.stm import Problem, decode_problems, joint_problems, require_fits, single_problems
+
+DECODED_TOGETHER = 32
+
+
+def prepare(
+    config: RunConfig, make_solver: MakeSolver, resume: bool = True, generator: Generator | None = None
+) -> "Phase1a":
+    """Load what a configuration names and open its run folder, ready to :meth:`Phase1a.run`.
+
+    Data and targets are checked before the folder is made, so a mistake in them leaves nothing behind. Use it in a
+    ``with`` block, or close its folder, to let other processes write there.
+
+    Args:     make_solver  what finds the contents;  resume  False refuses a run folder that exists;  generator  the
+              one that ``config`` names, where it is loaded already
+    Raises:   InputError if the Generator, the pairs or the folder cannot be used
+    """
+    dataset = load_pairs(config.data)
+    generator = generator or load_generator(config.generator)
+    require_fits(generator, joint_problems(generator, dataset.pairs, config.modes), config.optimizer.K)
+    fingerprint = generator.fingerprint()
+    precision = str(generator.dtype).removeprefix("torch.")
+    settings = config.identity()
+    settings["generator"]["dtype"] = precision  # what 'auto' came to on this machine
+    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": dataset.fingerprint()}
+    manifest = {
+        "generator": {
+            "name": generator.name,
+            "fingerprint": fingerprint,
+            "dtype": precision,
+            "bos_ids": generator.bos_ids,
+            "eos_id": generator.eos_id,
+            "mode_ids": {mode: generator.mode_id(mode) for mode in config.modes},
+            "target_text": "raw text, tokenized on its own, then EOS",
+            "prompt_format": generator.prompt_format,
+        },
+        "data": {
+            "source": dataset.source,
+            "account": str(dataset),
+            "pairs": len(dataset.pairs),
+            "fingerprint": dataset.fingerprint(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("dynamic-context-memory", "torch", "transformers", "tokenizers")},
+        },
+        "sessions": [],
+    }
+    name = config.run_name or run_name(config, identity)
+    folder = RunFolder.create(Path(config.output_dir).expanduser() / name, identity, manifest, resume)
+    return Phase1a(generator, dataset, config, folder, make_solver)
+
+
+def run_name(config: RunConfig, identity: dict) -> str:
+    """A folder name that a person can read and that differs whenever results could."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
+    model, dataset = Path(config.generator.model).name, Path(config.data.dataset).stem
+    optimizer = config.optimizer
+    return (
+        f"{model}-{dataset}-n{config.data.num_examples}-K{optimizer.K}-lr{optimizer.lr:g}"
+        f"-{optimizer.stop_rule}-seed{optimizer.seed}-{digest}"
+    )
+
+
+@dataclass
+class Phase1a:
+    """One run: a Generator, its pairs, a configuration, and the folder that results go to."""
+
+    generator: Generator
+    dataset: Dataset
+    config: RunConfig
+    folder: RunFolder
+    make_solver: MakeSolver
+    """What finds the contents of a stage."""
+    stop: Event = field(default_factory=Event)
+    """Set it (from a signal handler or a button) to end after the current step with everything finished stored."""
+
+    def run(self) -> dict:
+        """Run the configured stages in order, each only if the one before passed its gate, and summarize.
+
+        Returns:  the summary, also written to ``summary.json``; ``finished`` is False after a stop
+        """
+        stages: dict[int, Callable[[], bool]] = {1: self.stage1, 2: self.stage2, 3: self.stage3}
+        halted = None
+        with self.session():
+            for number in self.config.stages:
+                passed = stages[number]()
+                if self.stop.is_set():
+                    break
+                if not passed and not self.config.ignore_gates:
+                    halted = number
+                    break
+            return self.summarize(finished=not self.stop.is_set(), halted_after=halted)
+
+    def __enter__(self) -> "Phase1a":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.folder.close()
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Add what happens in a ``with`` block to the manifest as one session: when, how long, on what."""
+        started = time.time()
+        try:
+            yield
+        finally:
+            session = {
+                "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.time() - started, 1),
+                "stages": self.config.stages,
+                "devices": self.generator.device_names,
+                "threads": torch.get_num_threads(),
+                "batch_size": self.config.optimizer.batch_size,
+            }
+            manifest = self.folder.manifest
+            self.folder.write_json(MANIFEST, {**manifest, "sessions": [*manifest["sessions"], session]})
+
+    def stage1(self) -> bool:
+        """Optimize each question alone and each answer alone, without a mode. Returns whether the gate passed."""
+        config = dataclasses.replace(self.config.optimizer, K=1) if self.config.single_slot else self.config.optimizer
+        problems = single_problems(self.generator, self.dataset.pairs)
+        self.optimize(1, problems, config)
+        if self.stop.is_set():
+            return False
+        passed = summarize_stage1(self.folder.records(1), len(problems))["gate_passed"]
+        if not passed:
+            self.diagnose(1, problems, config)
+        return passed
+
+    def optimize(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> None:
+        """Optimize and store the problems that have no record yet, without baselines."""
+        for result in self.solve(stage, problems, config):
+            self.store(result_record(self.generator, result, stage, config), result)
+
+    def stage2(self) -> bool:
+        """Optimize each pair's question and answer from one content. Returns False after an early stop."""
+        config, pairs = self.config.optimizer, {pair.id: pair for pair in self.dataset.pairs}
+        problems = joint_problems(self.generator, self.dataset.pairs, self.config.modes)
+        first = [problem.id for problem in problems[:STAGE2_EARLY_PAIRS]]
+        converged = {record["problem"]: record["converged"] for record in self.folder.records(2)}
+        hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
+        with contextlib.closing(self.solve(2, problems, config)) as results:
+            while not hopeless and (result := next(results, None)) is not None:
+                pair = pairs[result.problem.pair]
+                baselines = view_baselines(self.generator, result.problem, pair, config.K, config.seed)
+                record = with_baselines(result_record(self.generator, result, 2, config), baselines)
+                self.store(record, result)
+                converged[record["problem"]] = record["converged"]
+                hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
+        if self.stop.is_set():
+            return False
+        if hopeless or sum(converged.values()) / len(converged) < STAGE2_WEAK:
+            self.diagnose(2, problems, config)
+        return not hopeless
+
+    def stage3(self) -> bool:
+        """Decode converged pairs greedily from their stored contents. Returns True: it gates nothing."""
+        joint = joint_problems(self.generator, self.dataset.pairs, self.config.modes)
+        problems = {problem.id: (problem, pair) for problem, pair in zip(joint, self.dataset.pairs, strict=True)}
+        stage2 = self.folder.records(2)
+        require(bool(stage2), "stage 3 decodes what stage 2 stored, and this run has nothing of it; use --stage 2,3")
+        records = {record["problem"]: record for record in stage2 if record["converged"]}
+        chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
+        done = {record["problem"]: record["content"] for record in self.folder.records(3)}
+        todo = [problem for problem in chosen if done.get(problem) != records[problem]["content"]]
+        with ProgressLine("Stage 3, decoding", len(chosen), len(chosen) - len(todo)) as line:
+            for start in range(0, len(todo), DECODED_TOGETHER):
+                if self.stop.is_set():
+                    break
+                together = todo[start : start + DECODED_TOGETHER]
+                decoded = self.decode([problems[name][0] for name in together], [records[name] for name in together])
+                for name, texts in zip(together, decoded, strict=True):
+                    record = validation_record(self.generator, *problems[name], texts)
+                    self.folder.append(3, {**record, "content": records[name]["content"]})
+                    line.update()
+        return True
+
+    def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
+        """Optimize the problems of a stage that have no record yet, with a progress line."""
+        records = self.folder.records(stage)
+        done = {record["problem"] for record in records}
+        waiting = [problem for problem in problems if problem.id not in done]
+        reconstructed = sum(record["reconstructed"] for record in records)
+        title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
+        with ProgressLine(title, len(problems), len(done), reconstructed) as line:
+            yield from self.make_solver(self.generator, config).iterate(waiting, line.show, self.stop)
+
+    def store(self, record: dict, result: Result) -> None:
+        """Put one finished problem on disk."""
+        steps, losses = zip(*result.history, strict=True)
+        self.folder.append(record["stage"], record, result.content, {"steps": steps, "losses": losses})
+
+    def decode(self, problems: Sequence[Problem], records: Sequence[dict]) -> list[list[tuple[int, ...]]]:
+        """What greedy decoding writes, per problem and view, from the contents on disk."""
+        contents = torch.stack([self.folder.content(record) for record in records])
+        return decode_problems(self.generator, problems, contents.to(self.generator.device))
+
+    def diagnose(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> None:
+        """After a failed gate: keep what remedies tried on some failures say."""
+        records, known = self.folder.records(stage), self.folder.diagnosis()
+        if known.get(str(stage), {}).get("records") == len(records):
+            return
+        found = diagnosis(self.generator, self.make_solver, stage, records, problems, config, self.stop)
+        if not self.stop.is_set():
+            self.folder.write_json(SUMMARY, {"diagnosis": {**known, str(stage): found}})
+
+    def summarize(self, finished: bool, halted_after: int | None = None) -> dict:
+        """Summarize all records of the folder and write ``summary.json``.
+
+        Args:     finished  False after a stop; halted_after  the stage whose gate ended the run, if one did
+        """
+        summary = {
+            "finished": finished,
+            "halted_after": halted_after,
+            **summarize(self.folder),
+            "diagnosis": self.folder.diagnosis(),
+        }
+        self.folder.write_json(SUMMARY, summary)
+        return summary

@@ -1,0 +1,113 @@
+"""Records and results as pandas tables, for notebooks and figures. Losses are in nats per token."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from dcm_helpers.pairs import Pair
+from dcm_helpers.stats import rate
+
+
+def record_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each finished problem of stage 1 or 2.
+
+    Returns:  columns problem, pair, kind ('question', 'answer', 'joint'), reconstructed, converged, ended_as, steps
+              (updates in the restart that the content comes from), steps_to_exact (of these, those before its first
+              exact content; empty where there was none), tokens (of all targets, EOS included), loss (sum over views)
+    """
+    rows = [
+        {
+            "problem": record["problem"],
+            "pair": record["pair"],
+            "kind": record["kind"],
+            "reconstructed": record["reconstructed"],
+            "converged": record["converged"],
+            "ended_as": record["stop_reason"],
+            "steps": record["steps"],
+            "steps_to_exact": record["steps_to_exact"],
+            "tokens": sum(len(view["target_ids"]) for view in record["views"]),
+            "loss": record["loss"],
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def convergence_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each view of stage 2: its loss without EOS, the clauses it converged by, and its baselines."""
+    rows = [
+        {
+            "pair": record["pair"],
+            "view": view["mode"],
+            "loss": view["loss_text"],
+            "converged by": " and ".join(view["converged_by"]) or "neither",
+            **{name: loss["loss_text"] for name, loss in view["baselines"].items() if loss},
+        }
+        for record in records
+        for view in record["views"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def validation_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row for each view of stage 3: what was wanted, what was written, and how it went."""
+    rows = [
+        {
+            "pair": record["pair"],
+            "outcome": record["outcome"],
+            "view": view["mode"],
+            "wanted": view["target_text"],
+            "written": view["decoded_text"],
+            "exact": view["exact"],
+            "F1": view["f1"],
+            "stopped": view["clean_stop"],
+            "repeated share": view["repeated_share"],
+            "degeneration": view["degeneration"] or "",
+        }
+        for record in records
+        for view in record["views"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def text_table(records: Sequence[dict], pairs: Mapping[str, Pair]) -> pd.DataFrame:
+    """What each finished problem is about, one row each.
+
+    Returns:  columns problem, question, answer, topic, question_type, decoded (all views)
+    """
+    rows = []
+    for record in records:
+        pair = pairs[record["pair"]]
+        rows.append(
+            {
+                "problem": record["problem"],
+                "question": pair.question,
+                "answer": pair.answer,
+                "topic": pair.topic or "no topic",
+                "question_type": pair.question_type or "no type",
+                "decoded": " / ".join(view["decoded_text"] for view in record["views"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def rate_table(table: pd.DataFrame, flag: str, by: Sequence[str]) -> pd.DataFrame:
+    """How often a flag is true in each group, with its 95 % Wilson interval.
+
+    Returns:  one row for each group in order of appearance: the columns ``by``, then count, n, rate, low, high
+    """
+    groups = table.groupby(list(by), sort=False)[flag]
+    return pd.DataFrame(
+        [dict(zip(by, names, strict=True)) | rate(int(flags.sum()), len(flags)) for names, flags in groups]
+    )
+
+
+def curves_of(histories: Sequence[tuple[str, Sequence[str], Sequence[tuple[int, Sequence[float]]]]]) -> pd.DataFrame:
+    """The table that ``loss_curves`` draws, from (problem, views, ((step, losses), ...)) entries."""
+    rows = [
+        (problem, view, step, loss)
+        for problem, views, history in histories
+        for step, losses in history
+        for view, loss in zip(views, losses, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["problem", "view", "step", "loss"])

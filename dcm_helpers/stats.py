@@ -1,0 +1,153 @@
+"""Rates and estimates with 95 % intervals, pair by pair where two things are compared. The unit is always the pair."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import scipy.stats
+from jaxtyping import Float
+
+RESAMPLES = 2000
+"""Bootstrap samples behind an interval."""
+
+
+def rate(successes: int, n: int) -> dict:
+    """A proportion with its 95 % Wilson interval.
+
+    Source:   Wilson (1927), via scipy
+    """
+    if n == 0:
+        return {"count": 0, "n": 0, "rate": None, "low": None, "high": None}
+    interval = scipy.stats.binomtest(successes, n).proportion_ci(method="wilson")
+    return {"count": successes, "n": n, "rate": successes / n, "low": interval.low, "high": interval.high}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and how many pairs it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int | None = None
+    """None where it is not known, or not the number of pairs."""
+
+    def text(self, form: str = ".3g", percent: bool = False) -> str:
+        """As in '1.04 (0.78 to 1.4), n=32'.
+
+        Args:     form  how each number is written;  percent  whether a share is written in percent
+        """
+        scale, unit = (100, " %") if percent else (1, "")
+        value, low, high = (f"{scale * number:{form}}" for number in (self.value, self.low, self.high))
+        count = "" if self.n is None else f", n={self.n}"
+        return f"{value}{unit} ({low} to {high}){count}"
+
+
+@dataclass(frozen=True)
+class BesideChance:
+    """A number beside the middle 95 % of what chance gives."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    of: str = ""
+    """What it was measured in, where that was chosen among several; p is corrected for the choice."""
+
+    def text(self, form: str = ".3g", percent: bool = False) -> str:
+        """As in '0.217 in mean slot (chance 0.025 to 0.133), p=0.004'."""
+        scale, unit = (100, " %") if percent else (1, "")
+        value, low, high = (f"{scale * number:{form}}" for number in (self.value, self.low, self.high))
+        return f"{value}{unit}{f' in {self.of}' if self.of else ''} (chance {low} to {high}), p={self.p:.2g}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number under its name; its text is made when it is shown."""
+
+    name: str
+    value: Estimate | BesideChance | float | tuple[float, ...]
+    form: str = ".3g"
+    """How each number is written."""
+    percent: bool = False
+    """Whether a share is written in percent."""
+
+    def text(self) -> str:
+        """Name and value."""
+        if isinstance(self.value, Estimate | BesideChance):
+            value = self.value.text(self.form, self.percent)
+        else:
+            numbers = self.value if isinstance(self.value, tuple) else (self.value,)
+            scale = 100 if self.percent else 1
+            value = " and ".join(f"{scale * number:{self.form}}" for number in numbers) + (" %" if self.percent else "")
+        return f"{self.name} {value}" if self.name and not self.name.endswith("=") else f"{self.name}{value}"
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """The mean with Student's interval."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return Estimate(float(values.mean()), -math.inf, math.inf, len(values))
+    center, half = values.mean(), scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
+    return Estimate(float(center), float(center - half), float(center + half), len(values))
+
+
+def median(values: Sequence[float]) -> Estimate:
+    """The median with an interval by the bootstrap (percentiles)."""
+    return bootstrapped(partial(np.median, axis=-1), np.asarray(values, dtype=float))
+
+
+def share(flags: Sequence[bool]) -> Estimate:
+    """A proportion with Wilson's interval."""
+    found = rate(int(np.sum(flags)), len(flags))
+    return Estimate(found["rate"], found["low"], found["high"], found["n"])
+
+
+def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """How many times the first values are the second ones, pair by pair: geometric mean, Student's interval on logs."""
+    logs = mean(np.log(np.asarray(one, dtype=float)) - np.log(np.asarray(other, dtype=float)))
+    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+
+
+def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estimate, float]:
+    """Difference of two paired proportions, with its interval and McNemar's exact p.
+
+    The interval is Bonett and Price's adjusted Wald interval for paired proportions (2012).
+    """
+    first, second = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
+    n, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    p = float(scipy.stats.binomtest(only_first, only_first + only_second).pvalue) if only_first + only_second else 1.0
+    a, b = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    half = scipy.stats.norm.ppf(0.975) * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
+    return Estimate((only_first - only_second) / n, max(-1.0, a - b - half), min(1.0, a - b + half), n), p
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """Spearman's rank correlation with an interval by the bootstrap over pairs (percentiles)."""
+    return bootstrapped(rank_correlation, np.asarray(one, dtype=float), np.asarray(other, dtype=float))
+
+
+def rank_correlation(one: Float[np.ndarray, "... n"], other: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:
+    """Spearman's rank correlation along the last axis; nan where one side is constant."""
+    ranks = [scipy.stats.rankdata(values, axis=-1) for values in (one, other)]
+    first, second = (each - each.mean(-1, keepdims=True) for each in ranks)
+    scale = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    return np.divide((first * second).sum(-1), scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def bootstrapped(statistic: Callable[..., np.ndarray], *columns: Float[np.ndarray, " n"]) -> Estimate:
+    """A statistic of some paired columns with its percentile bootstrap interval, seeded.
+
+    Args:     statistic  of each row of its arguments; resamples on which it is nan are left out
+    """
+    n = len(columns[0])
+    value = float(statistic(*columns))
+    chosen = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+    drawn = statistic(*(column[chosen] for column in columns))
+    drawn = drawn[~np.isnan(drawn)]
+    if n < 2 or not len(drawn):
+        return Estimate(value, -math.inf, math.inf, n)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), n)

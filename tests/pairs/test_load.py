@@ -1,0 +1,135 @@
+"""Loaders give the same Pair, and every mistake in a file gets an error that says where and what to do."""
+
+import json
+from collections import Counter
+
+import pytest
+from huggingface_hub import constants
+
+from dcm_helpers.config import DataConfig, InputError
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.pairs.pair import question_type
+
+
+def load(path, **settings):
+    return load_pairs(DataConfig(dataset=str(path), **settings))
+
+
+def write(path, *rows):
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def test_shipped_pairs_are_what_the_card_says(pairs):
+    assert len(pairs) >= 120
+    topics = Counter(pair.topic for pair in pairs)
+    assert len(topics) >= 10 and min(topics.values()) >= 10
+    assert len({pair.question_type for pair in pairs}) >= 5
+    for pair in pairs:
+        assert pair.answer in pair.context and pair.question.endswith("?")
+        assert len(set(pair.question_paraphrases) - {pair.question}) == 3
+        assert len(pair.answer_paraphrases) <= 2
+    assert sum(len(pair.answer_paraphrases) == 2 for pair in pairs) >= 110
+
+
+def test_a_smaller_sample_begins_a_larger_one():
+    small, large = (load_pairs(DataConfig(num_examples=n)).pairs for n in (10, 100))
+    assert small == large[:10]
+    assert load_pairs(DataConfig(num_examples=10, data_seed=1)).pairs != small
+
+
+def test_squad_file(squad_sample):
+    data = load(squad_sample, num_examples=5000)
+    assert len(data.pairs) == data.available == 1592
+    assert data.left_out == {"unanswerable": 1575, "empty": 0, "duplicate": 1}
+    assert all(pair.answer in pair.context and pair.topic and pair.question_type for pair in data.pairs)
+
+
+def squad(answers):
+    qas = [{"id": f"q{i}", "question": f"Which {i}?", "answers": texts} for i, texts in enumerate(answers)]
+    return {"version": "v2.0", "data": [{"title": "T", "paragraphs": [{"context": "One two.", "qas": qas}]}]}
+
+
+def test_squad_file_with_only_unanswerable_questions(tmp_path):
+    with pytest.raises(InputError, match=r"no usable pair \(3 unanswerable\)"):
+        load(write(tmp_path / "s.json", squad([[], [], []])))
+
+
+@pytest.mark.parametrize("content", ["[]", '{"data": [{"paragraphs": 3}]}', '{"data": 3}', '{"rows": []}', "{"])
+def test_json_that_is_not_squads(tmp_path, content):
+    with pytest.raises(InputError, match=r"s\.json.*expected SQuAD's own form"):
+        load(write(tmp_path / "s.json", content))
+
+
+def test_jsonl_counts_duplicates_and_empty_rows(tmp_path):
+    rows = [{"question": " A? ", "answer": "b"}, "", {"question": "a?", "answer": "B"}, {"question": "", "answer": "x"}]
+    data = load(write(tmp_path / "p.jsonl", *rows))
+    assert [(pair.id, pair.question, pair.answer) for pair in data.pairs] == [("line-1", "A?", "b")]
+    assert data.left_out == {"unanswerable": 0, "empty": 1, "duplicate": 1}
+    assert "1 empty, 1 duplicate" in str(data)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"question": "A?", "answer": ', "line 2 is no JSON"),
+        ("[1, 2]", "line 2: expected an object .* found list"),
+        ({"question": "A?"}, "line 2: field 'answer' is missing; found 'question'"),
+        ({"question": "A?", "answer": 4}, "line 2: field 'answer' is 4; expected text in quotes"),
+        ({"question": "A?", "answer": "4", "id": " "}, "line 2: field 'id' is empty"),
+        ({"question": "A?", "answer": "4", "question_paraphrases": "B?"}, "line 2: field 'question_paraphrases'"),
+        ({"question": "A?", "answer": "4", "id": "one"}, "id 'one' stands for two different pairs"),
+    ],
+)
+def test_bad_rows_of_a_users_file(tmp_path, row, message):
+    good = {"id": "one", "question": "What?", "answer": "that"}
+    with pytest.raises(InputError, match=message):
+        load(write(tmp_path / "p.jsonl", good, row))
+
+
+def test_files_that_are_not_there_or_of_another_kind(tmp_path):
+    with pytest.raises(InputError, match="neither a known name nor a file"):
+        load(tmp_path / "missing.jsonl")
+    with pytest.raises(InputError, match=r"ends in '\.csv'; expected \.json"):
+        load(write(tmp_path / "p.csv", "a,b"))
+    (tmp_path / "latin.jsonl").write_bytes(b'{"question": "\xe9?"}')
+    with pytest.raises(InputError, match="no UTF-8"):
+        load(tmp_path / "latin.jsonl")
+    with pytest.raises(InputError, match="it is empty"):
+        load(write(tmp_path / "empty.jsonl", ""))
+
+
+def test_arithmetic_is_right_and_seeded():
+    data = load("arithmetic", num_examples=50, data_seed=3)
+    for pair in data.pairs:
+        expression = pair.question.removeprefix("What is ").removesuffix("?")
+        first, sign, second = expression.split()
+        results = {"+": int(first) + int(second), "-": int(first) - int(second), "×": int(first) * int(second)}
+        assert pair.answer == str(results[sign])
+    assert data.fingerprint() == load("arithmetic", num_examples=50, data_seed=3).fingerprint()
+    assert data.fingerprint() != load("arithmetic", num_examples=50, data_seed=4).fingerprint()
+    with pytest.raises(InputError, match="num_examples is 0"):
+        load("arithmetic", num_examples=0)
+
+
+def test_hub_that_does_not_answer_fails_within_seconds(monkeypatch):
+    """Port 9 of this machine stands for a network without a hub."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the hub does not answer.*\n.*local file in SQuAD's own JSON"):
+        load("squad_v2")
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Who wrote it?", "who"),
+        ("In which year did it end?", "which"),
+        ("How many moons are there?", "how_many"),
+        ("How does it work?", "how"),
+        ("To whom was it given?", "who"),
+        ("Name the river.", "other"),
+    ],
+)
+def test_question_types(question, kind):
+    assert question_type(question) == kind
