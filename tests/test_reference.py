@@ -24,16 +24,19 @@ SIZE = StudyConfig(
     model="tiny",
     device="cpu",
     num_examples=6,
-    num_steps=60,
+    num_steps=50,
     controls=3,
     landscape=3,
     few=2,
     restarts=2,
     capacities=(1, 2, 4, 16),
-    near_tokens=(0.01, 0.1),
+    near_tokens=(0.1,),
     shuffles=20,
 )
-ALIKE = ("mismatched-K8", "exact-mismatched-K8", "split-K8", "exact-layers-shuffled", "exact-modes", "exact-K16")
+ALIKE = {
+    *("mismatched-K8", "exact-K2", "exact-mismatched-K2", "split-K8"),
+    *("exact-layers-shuffled", "exact-modes", "exact-K16"),
+}
 """Parts that no test needs beside those of their kind."""
 
 
@@ -64,6 +67,8 @@ def small(tmp_path_factory):
         patch.setattr("dcm_helpers.study.clusters.sentence_embeddings", stand_in_embeddings)
         # compiling UMAP would take longer than the study
         patch.setattr("dcm_helpers.look.clusters.umap_axes", lambda points, axes, *_: principal_axes(points, axes))
+        # with so small a Generator a group of rows costs the same however large it is: one for each step
+        patch.setattr("dcm_helpers.stm.layout.GROUP_OVERHEAD", 1)
         folder = tmp_path_factory.mktemp("study")
         arguments = [*ARGUMENTS, "--output-dir", str(folder)]
         assert main([*arguments, "--parts", "base", "restarts"]) == 0
@@ -103,7 +108,8 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
     controls = table.set_index("measured")["control"]
     minimized, first = (
-        controls[f"true over mismatched pairs, K=2{end}: steps to exact, as a ratio"] for end in ("", ", until exact")
+        controls[f"true over mismatched pairs, {end}: steps to exact, as a ratio"]
+        for end in ("K=2", "K=8, until exact")
     )
     assert "loss ratio" in minimized and "loss" not in first, "a first exact content has no loss to compare"
     answers = answers_table(study)

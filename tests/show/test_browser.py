@@ -39,8 +39,10 @@ def photograph(page, name):
         page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
-def test_a_report_opens_without_a_network(browser, example):
+def test_a_report_opens_without_a_network(browser, example, monkeypatch):
     """Every figure is drawn, every equation is there, and the browser has nothing to complain about."""
+    monkeypatch.setenv("DCM_NUM_LIVE", "1")
+    monkeypatch.setenv("DCM_NUM_EXAMPLES", "2")
     assert main([str(example.folder.path), "--notebooks", "00", "02"]) == 0
     context = browser.new_context(offline=True)
     page = context.new_page()
