@@ -115,7 +115,7 @@ def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
     assert float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) < 1
     readers = {path for path in INSIDE if "os.environ" in (PACKAGE / path).read_text()}
     # config has the DCM_ variables, layers looks for a compiler, pages hands parameters to the kernels that it starts
-    assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/pages.py")}
+    assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/report.py")}
 
 
 @pytest.mark.parametrize("path", INSIDE, ids=str)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import torch
+from earlier import as_earlier_versions_wrote
 from judges import generate, plain_nll, prefix_embeddings
 
 from dcm_helpers import analyze_results, run_phase1a
@@ -93,6 +94,22 @@ def test_lost_records_are_redone(finished, tmp_path):
     folder = RunFolder.read(tmp_path / "run")
     judged = {record["problem"]: record["content"] for record in folder.records(3)}
     assert judged[again["problem"]] == again["content"] != lost["content"], "stage 3 must judge the new content"
+
+
+def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run", ignore=shutil.ignore_patterns(".lock"))
+    as_earlier_versions_wrote(tmp_path / "run")
+    path = tmp_path / "run" / "stage2.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3]))
+    assert run(tmp_path, "--all", "--num-examples", "6") == 0
+    assert path.read_text().splitlines(keepends=True)[:3] == lines[:3], "what was there is left alone"
+    again, before = (
+        {each["problem"]: each for each in RunFolder.read(place / "run").records(2)} for place in (tmp_path, finished)
+    )
+    assert again.keys() == before.keys()
+    for problem, record in again.items():
+        assert {**record, "seconds": 0, "content": 0} == {**before[problem], "seconds": 0, "content": 0}
 
 
 def test_reports(finished, capsys):

@@ -8,14 +8,9 @@ from .folder import packed_file as packed_file
 from .open import open_run as open_run
 from .run import Run as Run
 from .run import Solution as Solution
-from .run import stacked as stacked
 from .stages import prepare as prepare
-from .tables import convergence_table as convergence_table
 from .tables import curves_of as curves_of
 from .tables import rate_table as rate_table
-from .tables import record_table as record_table
-from .tables import text_table as text_table
-from .tables import validation_table as validation_table
 from .verdicts import STAGE1_GATE as STAGE1_GATE
 from .verdicts import STAGE3_BAR as STAGE3_BAR
 from .verdicts import TIERS as TIERS

@@ -6,18 +6,15 @@ once; torch and the Generator's libraries are imported where contents or the Gen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, require
 from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.runs.folder import RunFolder
-from dcm_helpers.runs.tables import convergence_table, record_table, text_table, validation_table
+from dcm_helpers.runs.tables import Tables
 
 if TYPE_CHECKING:
     from dcm_helpers.generator import Generator
@@ -46,7 +43,7 @@ class Run:
 
     def __init__(self, folder: RunFolder, generator: Generator | None = None):
         self.folder = folder
-        self.tables = Tables(self)
+        self.tables = Tables(folder, lambda: self.pairs)
         if generator is not None:
             self.generator = generator
 
@@ -121,12 +118,16 @@ class Run:
     @cached_property
     def contents(self) -> Contents:
         """The contents of the solutions side by side, on the Generator's device."""
-        return stacked([each.content for each in self.solutions]).to(self.generator.device)
+        import torch
+
+        return torch.stack([each.content for each in self.solutions]).to(self.generator.device)
 
     @cached_property
     def starts(self) -> Contents:
         """Where these contents' optimization began, in the same order."""
-        return stacked([self.start(each) for each in self.solutions])
+        import torch
+
+        return torch.stack([self.start(each) for each in self.solutions])
 
     def start(self, solution: Solution) -> Content:
         """Where the restart began that a stored content came from; drawn again from its seed."""
@@ -136,29 +137,6 @@ class Run:
         return initial_content(
             self.generator, solution.problem, record["K"], self.optimizer.init, record["seed"], record["restart"]
         )
-
-
-class Tables:
-    """A run's records as pandas tables."""
-
-    def __init__(self, run: Run):
-        self._run = run
-
-    def problems(self, stage: int = 2) -> pd.DataFrame:
-        """See :func:`dcm_helpers.runs.record_table`."""
-        return record_table(self._run.records(stage))
-
-    def convergence(self) -> pd.DataFrame:
-        """See :func:`dcm_helpers.runs.convergence_table`."""
-        return convergence_table(self._run.records(2))
-
-    def validation(self) -> pd.DataFrame:
-        """See :func:`dcm_helpers.runs.validation_table`."""
-        return validation_table(self._run.records(3))
-
-    def texts(self) -> pd.DataFrame:
-        """See :func:`dcm_helpers.runs.text_table`."""
-        return text_table(self._run.records(2), self._run.pairs)
 
 
 def from_project(path: str) -> str:
@@ -201,10 +179,3 @@ def at_least_float32(content: Content) -> Content:
     import torch
 
     return content.to(torch.promote_types(content.dtype, torch.float32))
-
-
-def stacked(contents: Sequence[Content]) -> Contents:
-    """Contents of one shape as one tensor."""
-    import torch
-
-    return torch.stack(list(contents))

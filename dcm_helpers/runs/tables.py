@@ -1,94 +1,100 @@
 """Records and results as pandas tables, for notebooks and figures. Losses are in nats per token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from dcm_helpers.pairs import Pair
+from dcm_helpers.runs.folder import RunFolder
 from dcm_helpers.stats import rate
 
 
-def record_table(records: Sequence[dict]) -> pd.DataFrame:
-    """One row for each finished problem of stage 1 or 2.
+class Tables:
+    """The records of a run as pandas tables."""
 
-    Returns:  columns problem, pair, kind ('question', 'answer', 'joint'), reconstructed, converged, ended_as, steps
-              (updates in the restart that the content comes from), steps_to_exact (of these, those before its first
-              exact content; empty where there was none), tokens (of all targets, EOS included), loss (sum over views)
-    """
-    rows = [
-        {
-            "problem": record["problem"],
-            "pair": record["pair"],
-            "kind": record["kind"],
-            "reconstructed": record["reconstructed"],
-            "converged": record["converged"],
-            "ended_as": record["stop_reason"],
-            "steps": record["steps"],
-            "steps_to_exact": record["steps_to_exact"],
-            "tokens": sum(len(view["target_ids"]) for view in record["views"]),
-            "loss": record["loss"],
-        }
-        for record in records
-    ]
-    return pd.DataFrame(rows)
+    def __init__(self, folder: RunFolder, pairs: Callable[[], Mapping[str, Pair]]):
+        self._folder = folder
+        self._pairs = pairs
 
+    def problems(self, stage: int = 2) -> pd.DataFrame:
+        """One row for each finished problem of stage 1 or 2.
 
-def convergence_table(records: Sequence[dict]) -> pd.DataFrame:
-    """One row for each view of stage 2: its loss without EOS, the clauses it converged by, and its baselines."""
-    rows = [
-        {
-            "pair": record["pair"],
-            "view": view["mode"],
-            "loss": view["loss_text"],
-            "converged by": " and ".join(view["converged_by"]) or "neither",
-            **{name: loss["loss_text"] for name, loss in view["baselines"].items() if loss},
-        }
-        for record in records
-        for view in record["views"]
-    ]
-    return pd.DataFrame(rows)
-
-
-def validation_table(records: Sequence[dict]) -> pd.DataFrame:
-    """One row for each view of stage 3: what was wanted, what was written, and how it went."""
-    rows = [
-        {
-            "pair": record["pair"],
-            "outcome": record["outcome"],
-            "view": view["mode"],
-            "wanted": view["target_text"],
-            "written": view["decoded_text"],
-            "exact": view["exact"],
-            "F1": view["f1"],
-            "stopped": view["clean_stop"],
-            "repeated share": view["repeated_share"],
-            "degeneration": view["degeneration"] or "",
-        }
-        for record in records
-        for view in record["views"]
-    ]
-    return pd.DataFrame(rows)
-
-
-def text_table(records: Sequence[dict], pairs: Mapping[str, Pair]) -> pd.DataFrame:
-    """What each finished problem is about, one row each.
-
-    Returns:  columns problem, question, answer, topic, question_type, decoded (all views)
-    """
-    rows = []
-    for record in records:
-        pair = pairs[record["pair"]]
-        rows.append(
+        Returns:  columns problem, pair, kind ('question', 'answer', 'joint'), reconstructed, converged, ended_as, steps
+                  (updates in the restart that the content comes from), steps_to_exact (of these, those before its first
+                  exact content; empty where there was none), tokens (of all targets, EOS included), loss (sum over
+                  views)
+        """
+        rows = [
             {
                 "problem": record["problem"],
-                "question": pair.question,
-                "answer": pair.answer,
-                "topic": pair.topic or "no topic",
-                "question_type": pair.question_type or "no type",
-                "decoded": " / ".join(view["decoded_text"] for view in record["views"]),
+                "pair": record["pair"],
+                "kind": record["kind"],
+                "reconstructed": record["reconstructed"],
+                "converged": record["converged"],
+                "ended_as": record["stop_reason"],
+                "steps": record["steps"],
+                "steps_to_exact": record["steps_to_exact"],
+                "tokens": sum(len(view["target_ids"]) for view in record["views"]),
+                "loss": record["loss"],
             }
-        )
-    return pd.DataFrame(rows)
+            for record in self._folder.records(stage)
+        ]
+        return pd.DataFrame(rows)
+
+    def convergence(self) -> pd.DataFrame:
+        """One row for each view of stage 2: its loss without EOS, the clauses it converged by, and its baselines."""
+        rows = [
+            {
+                "pair": record["pair"],
+                "view": view["mode"],
+                "loss": view["loss_text"],
+                "converged by": " and ".join(view["converged_by"]) or "neither",
+                **{name: loss["loss_text"] for name, loss in view["baselines"].items() if loss},
+            }
+            for record in self._folder.records(2)
+            for view in record["views"]
+        ]
+        return pd.DataFrame(rows)
+
+    def validation(self) -> pd.DataFrame:
+        """One row for each view of stage 3: what was wanted, what was written, and how it went."""
+        rows = [
+            {
+                "pair": record["pair"],
+                "outcome": record["outcome"],
+                "view": view["mode"],
+                "wanted": view["target_text"],
+                "written": view["decoded_text"],
+                "exact": view["exact"],
+                "F1": view["f1"],
+                "stopped": view["clean_stop"],
+                "repeated share": view["repeated_share"],
+                "degeneration": view["degeneration"] or "",
+            }
+            for record in self._folder.records(3)
+            for view in record["views"]
+        ]
+        return pd.DataFrame(rows)
+
+    def texts(self) -> pd.DataFrame:
+        """What each finished problem of stage 2 is about, one row each.
+
+        Returns:  columns problem, question, answer, topic, question_type, decoded (all views)
+        """
+        rows, pairs = [], self._pairs()
+        for record in self._folder.records(2):
+            pair = pairs[record["pair"]]
+            rows.append(
+                {
+                    "problem": record["problem"],
+                    "question": pair.question,
+                    "answer": pair.answer,
+                    "topic": pair.topic or "no topic",
+                    "question_type": pair.question_type or "no type",
+                    "decoded": " / ".join(view["decoded_text"] for view in record["views"]),
+                }
+            )
+        return pd.DataFrame(rows)
 
 
 def rate_table(table: pd.DataFrame, flag: str, by: Sequence[str]) -> pd.DataFrame:

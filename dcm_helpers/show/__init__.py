@@ -7,7 +7,7 @@ dashboard  watch the optimizer, stop it
 explorer   disturb a content and read what comes out
 summary    what a run says, as text
 page       an executed notebook as one HTML file
-pages      a report: all pages and their index
+report     a report: all pages and their index
 """
 
 import lazy_loader

@@ -14,7 +14,7 @@ from .figures import status_grid as status_grid
 from .figures import surface as surface
 from .figures import token_probabilities as token_probabilities
 from .page import to_html as to_html
-from .pages import chosen_notebooks as chosen_notebooks
-from .pages import write_report as write_report
+from .report import chosen_notebooks as chosen_notebooks
+from .report import write_report as write_report
 from .summary import comparison as comparison
 from .summary import run_summary as run_summary

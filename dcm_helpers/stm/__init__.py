@@ -3,7 +3,7 @@
 problem   a problem is one content and its views
 start     where a content starts
 layout    rows, how they are padded and grouped
-scores    losses and whether each token wins
+losses    losses of targets, and whether each token wins
 score     the only shift of logits against targets
 decode    the only decoder
 prompts   what is read in place of an STM when a pair is text

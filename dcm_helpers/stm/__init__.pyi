@@ -12,6 +12,7 @@ from .layout import lay_out as lay_out
 from .layout import positions as positions
 from .layout import require_fits as require_fits
 from .layout import view_rows as view_rows
+from .losses import Scores as Scores
 from .metrics import contains_answer as contains_answer
 from .metrics import degeneration as degeneration
 from .metrics import exact_match as exact_match
@@ -25,7 +26,6 @@ from .prompts import text_prompts as text_prompts
 from .score import score_rows as score_rows
 from .score import scored as scored
 from .score import target_logits as target_logits
-from .scores import Scores as Scores
 from .start import initial_content as initial_content
 from .variants import mismatched as mismatched
 from .variants import of_class as of_class

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Float, Logits, Tensor
 from dcm_helpers.stm.layout import Layout, Row, each_group, groups_by_length, lay_out
-from dcm_helpers.stm.scores import Scores
+from dcm_helpers.stm.losses import Scores
 
 
 def target_logits(generator: Generator, layout: Layout, contents: Contents | None) -> Logits:

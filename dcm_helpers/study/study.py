@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from dcm_helpers.config import (
     MODES,
@@ -28,7 +29,7 @@ from dcm_helpers.config import (
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import Pair
-from dcm_helpers.runs import MANIFEST, Run, RunFolder, Solution, packed_file, stacked
+from dcm_helpers.runs import MANIFEST, Run, RunFolder, Solution, packed_file
 from dcm_helpers.shapes import Content, Contents
 from dcm_helpers.stats import Quantity
 from dcm_helpers.stm import Problem, joint_problems, restarts_of
@@ -169,7 +170,7 @@ class Study:
     def starts(self, part: str, found: Sequence[Solution]) -> Contents:
         """Where the contents of a part began, on the CPU."""
         run = self.run(part)
-        return stacked([run.start(each).cpu() for each in found])
+        return torch.stack([run.start(each).cpu() for each in found])
 
     def by_pair(self, part: str) -> dict[str, Solution]:
         """The solutions of a part that has one for each pair; of several restarts, the first."""

@@ -1,11 +1,11 @@
 """Tokens: do contents lie near anything that the Generator has ever read, and can they be made to?"""
 
 import pandas as pd
+import torch
 
 from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import nearest_of_tokens
 from dcm_helpers.look import losses_at, random_travel, rank_among_tokens, slot_geometry, snapped
-from dcm_helpers.runs import stacked
 from dcm_helpers.stats import Quantity, correlation, ratio, share
 from dcm_helpers.study.study import FAR_LR, Answer, Finding, Part, Question, Study, Table, joint, settings
 
@@ -44,7 +44,7 @@ def slots(study: Study) -> pd.DataFrame:
     reference = nearest_of_tokens(generator, TOKEN_SAMPLE)
     for part in slot_parts(study.config):
         found = study.solutions(part)
-        contents = stacked([each.content for each in found]).to(generator.device)
+        contents = torch.stack([each.content for each in found]).to(generator.device)
         starts = study.starts(part, found).to(generator.device)
         kinds = {"content": contents, "start": starts, "random step": random_travel(starts, contents, part)}
         names = pd.DataFrame([(each.problem.id, each.problem.pair) for each in found], columns=["problem", "pair"])
@@ -65,7 +65,7 @@ def snapping(study: Study) -> pd.DataFrame:
     generator, rows = study.generator, []
     for part in slot_parts(study.config):
         found = study.solutions(part)
-        contents = stacked([each.content for each in found]).to(generator.device)
+        contents = torch.stack([each.content for each in found]).to(generator.device)
         for by in ("distance", "direction"):
             for each, content in zip(found, snapped(generator, contents, by), strict=True):
                 measured = losses_at(generator, each.problem, content[None]).iloc[0]

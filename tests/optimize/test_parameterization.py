@@ -1,11 +1,15 @@
 """Where contents live: slots that are held at their norm, and free ones."""
 
 import dataclasses
+from collections import deque
 
+import pytest
 import torch
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.optimize import ContentOptimizer
+from dcm_helpers.look import losses_at
+from dcm_helpers.optimize import Attempt, Batch, ContentOptimizer
+from dcm_helpers.optimize.parameterization import Direct
 from dcm_helpers.stm import initial_content
 
 ALL_STEPS = OptimizerConfig(K=4, num_steps=12, num_restarts=1, stop_rule="minimize", lr=0.1)
@@ -19,3 +23,36 @@ def test_held_slots_keep_the_norm_of_their_tokens(tiny, problems):
     assert torch.allclose(result.content.norm(dim=1), start.norm(dim=1), rtol=1e-5)
     (free,) = ContentOptimizer(tiny, ALL_STEPS).optimize(problems[:1])
     assert not torch.allclose(free.content.norm(dim=1), start.norm(dim=1), rtol=1e-2)
+
+
+class Doubled(Direct):
+    """Latents are half of the contents that they stand for."""
+
+    def latents(self, starts):
+        return starts / 2
+
+    def contents(self, latents):
+        return 2 * latents
+
+
+def test_latents_are_optimized_and_contents_are_read(tiny64, problems, monkeypatch):
+    """With a latent of half the content, gradients are twice as large and a step moves the content twice as far."""
+    contents = {}
+    for name, parameterization in (("direct", Direct()), ("doubled", Doubled())):
+        monkeypatch.setattr("dcm_helpers.optimize.batch.parameterization_of", lambda _, made=parameterization: made)
+        batch = Batch(tiny64, ALL_STEPS, 2)
+        batch.admit(deque(Attempt(problem, 0, ALL_STEPS) for problem in problems[:2]))
+        batch.measure()
+        first = batch.contents.clone(), batch.gradient.clone()
+        torch.testing.assert_close(batch.state["best"], first[0], msg="what is kept as best is a content, no latent")
+        batch.update()
+        contents[name] = (*first, batch.contents - first[0])
+        losses = [
+            losses_at(tiny64, problem, content[None])["loss"].item()
+            for problem, content in zip(problems, first[0], strict=False)
+        ]
+        assert losses == pytest.approx([attempt.best.loss for attempt in batch.attempts])
+    direct, doubled = contents["direct"], contents["doubled"]
+    torch.testing.assert_close(direct[0], doubled[0])
+    torch.testing.assert_close(2 * direct[1], doubled[1])
+    torch.testing.assert_close(2 * direct[2], doubled[2], rtol=1e-4, atol=1e-9)

@@ -1,11 +1,11 @@
 """A run read back: what is stored is what is measured again, whoever wrote it and when."""
 
-import json
 import shutil
 import subprocess
 import sys
 
 import pytest
+from earlier import as_earlier_versions_wrote
 
 from dcm_helpers.config import PROJECT, InputError
 from dcm_helpers.look import losses_at, reconstructed_from
@@ -79,19 +79,8 @@ def test_a_changed_generator_is_refused(example):
 
 
 def test_records_of_earlier_versions_read_as_todays(example, tmp_path):
-    """Until November 2026 a record had no kinds, and its first exact step another name."""
     shutil.copytree(example.folder.path, tmp_path / "run")
-    for stage in (1, 2, 3):
-        path = tmp_path / "run" / f"stage{stage}.jsonl"
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        for record in records:
-            for name in ("kind", "problem_restart", "variant"):
-                del record[name]
-            if stage < 3:
-                record |= {"exact_step": record.pop("steps_to_exact"), "confirmed": record["reconstructed"]}
-            for view in record["views"]:
-                del view["kind"]
-        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    as_earlier_versions_wrote(tmp_path / "run")
     earlier = RunFolder.read(tmp_path / "run")
     for stage in (1, 2, 3):
         assert earlier.records(stage) == example.records(stage)

@@ -9,7 +9,7 @@ import pytest
 from dcm_helpers.report import main
 from dcm_helpers.runs import RunFolder, summarize
 from dcm_helpers.show import chosen_notebooks, write_report
-from dcm_helpers.show.pages import Page, described, index_page, verdicts
+from dcm_helpers.show.report import Page, described, index_page, verdicts
 
 
 def outside_references(page):
@@ -42,7 +42,7 @@ def test_a_failing_cell_is_named_and_the_rest_is_kept(example, tmp_path, monkeyp
     )
     for name, notebook in {"01_good": good, "02_bad": bad}.items():
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
-    monkeypatch.setattr("dcm_helpers.show.pages.NOTEBOOKS", tmp_path)
+    monkeypatch.setattr("dcm_helpers.show.report.NOTEBOOKS", tmp_path)
     assert main([str(example.folder.path)]) == 1
     assert "02_bad failed in cell 3: ValueError: out of luck" in capsys.readouterr().err
     pages = {path.name: path.read_text() for path in (example.folder.path / "report").iterdir()}

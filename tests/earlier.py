@@ -1,0 +1,17 @@
+"""A run folder made to look as if an earlier version had written it."""
+
+import json
+
+
+def as_earlier_versions_wrote(folder):
+    """Rewrite a folder's records as they were until November 2026: no kinds, the first exact step by another name."""
+    for path in folder.glob("stage[123].jsonl"):
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in records:
+            for name in ("kind", "problem_restart", "variant"):
+                del record[name]
+            if "steps_to_exact" in record:
+                record |= {"exact_step": record.pop("steps_to_exact"), "confirmed": record["reconstructed"]}
+            for view in record["views"]:
+                del view["kind"]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
