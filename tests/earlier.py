@@ -4,7 +4,7 @@ import json
 
 
 def as_earlier_versions_wrote(folder):
-    """Rewrite a folder's records as they were until November 2026: no kinds, the first exact step by another name."""
+    """Rewrite a folder's records as they were until November 2026: no kinds, and two other names."""
     for path in folder.glob("stage[123].jsonl"):
         records = [json.loads(line) for line in path.read_text().splitlines()]
         for record in records:
@@ -14,4 +14,6 @@ def as_earlier_versions_wrote(folder):
                 record |= {"exact_step": record.pop("steps_to_exact"), "confirmed": record["reconstructed"]}
             for view in record["views"]:
                 del view["kind"]
+                if record["stage"] == 3:
+                    view["exact"] = view.pop("reconstructed")
         path.write_text("".join(json.dumps(record) + "\n" for record in records))

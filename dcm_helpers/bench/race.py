@@ -35,7 +35,7 @@ class Race:
     """Median over repeats."""
     spread: tuple[float, float]
     """Fastest and slowest repeat."""
-    exact: tuple[bool, ...]
+    teacher_forced_exact: tuple[bool, ...]
     """Per problem, whether every view became exact under teacher forcing, which is all that the others look at."""
     steps_to_exact: tuple[int, ...]
     """Per problem, updates before it was exact, or all that were allowed."""
@@ -49,13 +49,13 @@ class Race:
 
     def summary(self) -> dict:
         """The figures of a table row."""
-        solved = [steps for steps, exact in zip(self.steps_to_exact, self.exact, strict=True) if exact]
+        solved = [steps for steps, exact in zip(self.steps_to_exact, self.teacher_forced_exact, strict=True) if exact]
         return {
             "method": self.method,
             "settings": self.settings,
             "seconds": round(self.seconds, 1),
             "seconds_fastest_slowest": [round(seconds, 1) for seconds in self.spread],
-            "exact": rate(sum(self.exact), len(self.exact)),
+            "teacher_forced_exact": rate(sum(self.teacher_forced_exact), len(self.teacher_forced_exact)),
             "steps_mean": round(statistics.mean(solved), 1) if solved else None,
             "steps_median": statistics.median(solved) if solved else None,
             "steps_most": max(solved, default=None),
@@ -113,7 +113,9 @@ def run_ours(generator: Generator, problems: Sequence[Problem], config: Optimize
 
     results = ContentOptimizer(generator, config).optimize(problems, on_step=remember)
     return {
-        "exact": tuple(all(view.measured.teacher_forced_exact for view in result.views) for result in results),
+        "teacher_forced_exact": tuple(
+            all(view.measured.teacher_forced_exact for view in result.views) for result in results
+        ),
         "steps_to_exact": tuple(result.steps for result in results),
         "evaluations": last.work.evaluations,
         **shares(last.work),
@@ -123,7 +125,7 @@ def run_ours(generator: Generator, problems: Sequence[Problem], config: Optimize
 def of_outcomes(outcomes: Sequence[Outcome]) -> dict:
     """The fields of :class:`Race` from an alternative's outcomes."""
     return {
-        "exact": tuple(outcome.teacher_forced_exact for outcome in outcomes),
+        "teacher_forced_exact": tuple(outcome.teacher_forced_exact for outcome in outcomes),
         "steps_to_exact": tuple(outcome.steps_to_exact for outcome in outcomes),
         "evaluations": sum(outcome.evaluations for outcome in outcomes),
     }

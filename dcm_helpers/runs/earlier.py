@@ -9,15 +9,24 @@ KINDS = ("question", "answer", "joint")
 def as_today(record: dict) -> dict:
     """A stored record with the fields that are written today; one that has them all is left alone.
 
-    Until November 2026 what a problem is stood in its id alone, and the first exact step was called ``exact_step``.
+    Until November 2026 what a problem is stood in its id alone, the first exact step was called ``exact_step``, and a
+    view that stage 3 found reconstructed ``exact``. What a mismatched problem was, its id never said.
     """
     if "kind" in record:
         return record
-    renamed = {"exact_step": "steps_to_exact"}
-    record = {renamed.get(name, name): value for name, value in record.items() if name != "confirmed"}
+    record = renamed(record)
     fields = next((fields for name, fields in ids_of(record) if name == record["problem"]), {})
-    views = [{"kind": kind, **view} for view, kind in zip(record["views"], kinds_of_views(record, fields), strict=True)]
+    views = [
+        {"kind": kind, **renamed(view)}
+        for view, kind in zip(record["views"], kinds_of_views(record, fields), strict=True)
+    ]
     return {**record, "kind": "joint", "problem_restart": 0, "variant": "", **fields, "views": views}
+
+
+def renamed(stored: dict) -> dict:
+    """A record or a view with today's names."""
+    names = {"exact_step": "steps_to_exact", "exact": "reconstructed"}
+    return {names.get(name, name): value for name, value in stored.items() if name != "confirmed"}
 
 
 def ids_of(record: dict) -> Iterator[tuple[str, dict]]:

@@ -72,7 +72,7 @@ def validation_record(generator: Generator, problem: Problem, pair: Pair, decode
     contains the answer or a paraphrase of it.
     """
     views = [judged(generator, view, ids) for view, ids in zip(problem.views, decoded, strict=True)]
-    right = [view["exact"] for view in views]
+    right = [view["reconstructed"] for view in views]
     answers = (pair.answer, *pair.answer_paraphrases)
     written = [view["decoded_text"] for view in views if view["kind"] == "answer"]
     informed = any(contains_answer(text, answer) for text in written for answer in answers)
@@ -98,7 +98,7 @@ def judged(generator: Generator, view: View, decoded_ids: tuple[int, ...]) -> di
         "target_text": view.target_text,
         "decoded_text": text,
         "decoded_ids": decoded_ids,
-        "exact": decoded_ids == view.target_ids,
+        "reconstructed": decoded_ids == view.target_ids,
         "exact_match": exact_match(text, view.target_text),
         "f1": f1(text, view.target_text),
         "clean_stop": bool(decoded_ids) and decoded_ids[-1] == generator.eos_id,

@@ -65,7 +65,7 @@ class Tables:
                 "view": view["mode"],
                 "wanted": view["target_text"],
                 "written": view["decoded_text"],
-                "exact": view["exact"],
+                "reconstructed": view["reconstructed"],
                 "F1": view["f1"],
                 "stopped": view["clean_stop"],
                 "repeated share": view["repeated_share"],

@@ -178,7 +178,7 @@ def summarize_stage3(records: Sequence[dict]) -> dict | None:
     for kind in MODES.values():
         views = views_of(records, kind)
         summary[kind] = {
-            "exact": count(views, "exact"),
+            "reconstructed": count(views, "reconstructed"),
             "exact_match": count(views, "exact_match"),
             "f1": statistics.mean(view["f1"] for view in views),
             "clean_stop": count(views, "clean_stop"),

@@ -7,7 +7,7 @@ import pandas as pd
 from dcm_helpers.config import MODES
 from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, summarize
 
-LABEL = 34
+LABEL = 40
 GATE = {True: "passed", False: "NOT passed", None: "open until all have ended"}
 
 
@@ -126,8 +126,8 @@ def stage3_lines(summary: dict) -> list[str]:
         degenerate = ", ".join(f"{count} {kind}" for kind, count in view["degenerate"].items()) or "none"
         lines.append(
             line(
-                f"{name}: exact / EM / F1 / stops",
-                f"{view['exact']['rate']:.0%} / {view['exact_match']['rate']:.0%} / {view['f1']:.2f} / "
+                f"{name}: reconstructed, EM, F1, stops",
+                f"{view['reconstructed']['rate']:.0%} / {view['exact_match']['rate']:.0%} / {view['f1']:.2f} / "
                 f"{view['clean_stop']['rate']:.0%}; degenerate: {degenerate}",
             )
         )

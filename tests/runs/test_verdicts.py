@@ -98,7 +98,7 @@ def test_early_stop_waits_for_the_first_fifty_by_index():
 
 def test_stage3_denominator_and_bar():
     def validated(outcome):
-        view = {"exact": True, "exact_match": True, "f1": 1.0, "clean_stop": True, "degeneration": ""}
+        view = {"reconstructed": True, "exact_match": True, "f1": 1.0, "clean_stop": True, "degeneration": ""}
         wordy = {**view, "degeneration": "no_stop", "clean_stop": False}
         return {"outcome": outcome, "views": [{**view, "kind": "question"}, {**wordy, "kind": "answer"}]}
 
