@@ -76,7 +76,12 @@ class Run:
         manifest = self.folder.manifest
         settings = manifest["identity"]["generator"]
         generator = load_generator(
-            GeneratorConfig(model=from_project(settings["model"]), device=device, dtype=settings["dtype"])
+            GeneratorConfig(
+                model=from_project(settings["model"]),
+                device=device,
+                dtype=settings["dtype"],
+                layers=settings.get("layers", "trained"),  # runs of before there were controls do not say
+            )
         )
         require(
             generator.fingerprint() == manifest["generator"]["fingerprint"],

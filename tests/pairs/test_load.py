@@ -7,8 +7,10 @@ import pytest
 from huggingface_hub import constants
 
 from dcm_helpers.config import DataConfig, InputError
-from dcm_helpers.pairs import load_pairs
+from dcm_helpers.pairs import SOURCES, Pair, load_pairs
+from dcm_helpers.pairs.load import Source
 from dcm_helpers.pairs.pair import question_type
+from dcm_helpers.run_phase1a import parse
 
 
 def load(path, **settings):
@@ -133,3 +135,17 @@ def test_hub_that_does_not_answer_fails_within_seconds(monkeypatch):
 )
 def test_question_types(question, kind):
     assert question_type(question) == kind
+
+
+def test_a_registered_source_is_loaded_and_named_where_names_are_told(monkeypatch, capsys):
+    """A row of the table is all that a new data set needs: help and errors read its name there."""
+    rows = [Pair("a", "Why?", "Because."), None]
+    monkeypatch.setitem(SOURCES, "riddles", Source(lambda: iter(rows), "riddles (of this test)"))
+    dataset = load_pairs(DataConfig("riddles"))
+    assert str(dataset) == "1 of 1 pairs from riddles (of this test); left out: 1 unanswerable"
+    with pytest.raises(InputError, match="expected pairs, squad_v2, arithmetic, riddles, or a file that ends in"):
+        load_pairs(DataConfig("ridles"))
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "known names: pairs, squad_v2, arithmetic, riddles" in told
