@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import setuptools
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +183,14 @@ def test_conda_environment_is_the_projects_own():
     assert pip == ["-e .[test]"], "dependencies are declared once, in pyproject.toml"
     assert f"python{project['requires-python']}" in environment["dependencies"]
     assert len(environment["dependencies"]) == 3
+
+
+def test_packaging_finds_every_room():
+    """A package that was built holds all rooms, and the lists of what they export, which the doors read."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = setuptools.find_packages(ROOT, **settings["packages"]["find"])
+    assert set(found) == {"dcm_helpers", *(f"dcm_helpers.{name}" for name in ROOMS)}
+    assert settings["package-data"] == {"*": ["*.pyi"]}
 
 
 def test_dependencies_are_bounded_and_torch_is_pinned():
