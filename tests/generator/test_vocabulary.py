@@ -1,9 +1,8 @@
 """Nearest tokens, of a small vocabulary by brute force and of a large one in pieces."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
+from stand_ins import vocabulary
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcm_helpers.generator import nearest_of_tokens, nearest_tokens, token_rows
@@ -44,25 +43,6 @@ class LargestTensor(TorchDispatchMode):
             if isinstance(tensor, torch.Tensor):
                 self.elements = max(self.elements, tensor.numel())
         return result
-
-
-def vocabulary(size, width, special=()):
-    """A stand-in for a Generator, of random token embeddings, that remembers how many it was asked for at once."""
-    table = torch.randn(size, width, generator=torch.Generator().manual_seed(0))
-    asked = []
-
-    def embed(ids):
-        asked.append(len(ids))
-        return table[ids]
-
-    fake = SimpleNamespace(device=torch.device("cpu"), ordinary_ids=(size, set(special)), embed=embed)
-    return fake, table, asked
-
-
-@pytest.fixture(scope="module")
-def tokens(tiny):
-    """Two contents that are token embeddings."""
-    return token_rows(tiny, 16, torch.Generator().manual_seed(1)).view(2, 8, -1)
 
 
 def test_large_tables_are_never_whole(monkeypatch):

@@ -1,7 +1,5 @@
 """How slots lie to tokens, against nulls."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -14,19 +12,6 @@ def test_snapping_gives_token_embeddings(tiny):
     start = token_rows(tiny, 16, torch.Generator().manual_seed(1)).view(2, 8, -1)
     for by in ("distance", "direction"):
         assert torch.allclose(snapped(tiny, 1.001 * start, by), start)
-
-
-def vocabulary(size, width, special=()):
-    """A stand-in for a Generator, of random token embeddings, that remembers how many it was asked for at once."""
-    table = torch.randn(size, width, generator=torch.Generator().manual_seed(0))
-    asked = []
-
-    def embed(ids):
-        asked.append(len(ids))
-        return table[ids]
-
-    fake = SimpleNamespace(device=torch.device("cpu"), ordinary_ids=(size, set(special)), embed=embed)
-    return fake, table, asked
 
 
 @pytest.fixture(scope="module")
