@@ -125,7 +125,7 @@ class OptimizerConfig:
     num_restarts: int = 5
     """Restarts per problem, the first one included; the next one is taken only after a failed one."""
     lr: float = 0.03
-    """Learning rate of Adam. It decides how far content travels; see the README before comparing distances."""
+    """Learning rate of Adam. It decides how far content travels; see results/README.md before comparing distances."""
     beta2: float = 0.9
     """Decay of Adam's average of squared gradients. The usual 0.999 remembers the first, largest gradients for longer
     than most problems take."""
