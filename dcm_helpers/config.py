@@ -29,7 +29,7 @@ Kind = Literal["question", "answer"]
 """What a text of a pair is."""
 
 MODES: dict[str, Kind] = {"Q": "question", "A": "answer"}
-"""By mode word, the kind of text that it asks for. The first writes before the second in every table."""
+"""By mode word, the kind of text that it asks for; records and tables have them in this order."""
 
 PLATEAU_STEPS = 50
 """Stop rule `minimize` ends once the best loss has not improved by IMPROVEMENT in this many steps."""
