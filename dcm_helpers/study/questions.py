@@ -39,10 +39,10 @@ STORED_AS = torch.float16
 """Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
 CURVE_POINTS = 24
 CAVEATS = """Not all of these comparisons are fair. Random answers and other layers are compared by steps, while the
-surprisal of targets is not held. Distance to tokens is mostly the distance from the start, which is a token. One content
-is set against the slower of two halves. With modes swapped, an STM is the other mode's own, and the decode was cut by a
-cap that depends on the target. The test of true against mismatched pairs has little power, and question types are mostly
-first words."""
+surprisal of targets is not held. Distance to tokens is mostly the distance from the start, which is a token. One
+content is set against the slower of two halves. With modes swapped, an STM is the other mode's own, and the decode
+was cut by a cap that depends on the target. The test of true against mismatched pairs has little power, and question
+types are mostly first words."""
 """What stands below the answers until the methods are mended."""
 DIGITS = 6
 """Decimals that are kept of every number in a table."""
