@@ -127,22 +127,19 @@ def run_race(command: Command) -> list[dict]:
         settings = f"{str(generator.dtype).removeprefix('torch.')}, {settings}"
         finished.append(race(method, settings, generator, problems, command.K, work, command.repeats))
         print_race(finished)
-    return [
-        {**each.summary(), "exact_by_pair": each.teacher_forced_exact, "steps_by_pair": each.steps_to_exact}
-        for each in finished
-    ]
+    return [{**each.summary(), "solved_by_pair": each.solved, "steps_by_pair": each.steps} for each in finished]
 
 
 def print_race(finished: list[Race]) -> None:
     """The latest row of the race, beside the first."""
     row, first = finished[-1].summary(), finished[0].summary()
-    exact = row["teacher_forced_exact"]
+    solved = row["solved"]
     share = ", ".join(f"{name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
     print(
         f"  {row['method']} ({row['settings']})\n"
         f"    {row['seconds']:.1f} s ({row['seconds_fastest_slowest'][0]} to {row['seconds_fastest_slowest'][1]}), "
-        f"{row['seconds'] / first['seconds']:.1f} x the first; exact "
-        f"{exact['count']} of {exact['n']} ({exact['low']:.0%} to {exact['high']:.0%}); "
+        f"{row['seconds'] / first['seconds']:.1f} x the first; solved "
+        f"{solved['count']} of {solved['n']} ({solved['low']:.0%} to {solved['high']:.0%}); "
         f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
         f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
         f"{row['gigaflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB"

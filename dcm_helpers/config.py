@@ -1,7 +1,7 @@
 """Configuration of a run: frozen dataclasses, validated on creation.
 
-The same classes are what a notebook builds and what the command line exposes, one flag per field; the string
-below each field is that flag's help text. The environment variables ``DCM_...`` are read here and nowhere else.
+Notebooks build them and the command line exposes them, one flag per field; the string below a field is its help text.
+The environment variables ``DCM_...`` are read here and nowhere else.
 """
 
 import dataclasses
@@ -37,6 +37,8 @@ STALL_STEPS = 200
 """An attempt that is not reconstructed is given up after this many steps without IMPROVEMENT."""
 IMPROVEMENT = 0.01
 """Relative decrease of the best loss that counts as improvement."""
+ADDED_LATER: frozenset[str] = frozenset()
+"""Settings that earlier versions lack, by name: at their default they identify no run, so that old ones continue."""
 CONFIDENCE = 0.5
 """Stop rule `confident`: probability that every target token, EOS included, must reach in every view."""
 
@@ -52,10 +54,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def parameter(name: str, default: Value) -> Value:
-    """A notebook's parameter: the environment variable ``DCM_NAME`` in the type of the default, or the default.
-
-    Raises:   InputError if the variable does not hold such a value
-    """
+    """A notebook's parameter: the environment variable ``DCM_NAME`` in the type of the default, or the default."""
     variable, kind = f"DCM_{name.upper()}", type(default)
     text = os.environ.get(variable, "")
     try:
@@ -65,10 +64,7 @@ def parameter(name: str, default: Value) -> Value:
 
 
 def with_names(room: str, table: str) -> Callable[[str], str]:
-    """The hint behind a setting's help: its default, and the names in a table of a room.
-
-    The table is looked up when help is shown: settings stand below all rooms, and its rows belong to the room.
-    """
+    """The hint behind a setting's help: its default, and the names in a room's table, which help alone looks up."""
 
     def hint(default: str) -> str:
         names = getattr(importlib.import_module(f"dcm_helpers.{room}"), table)
@@ -205,8 +201,8 @@ class RunConfig:
     stage: str = "2"
     """Stages to run, separated by commas: 1 (each question and each answer alone), 2 (both from one content),
     3 (greedy decoding of what converged)."""
-    mode_tokens: tuple[str, str] = tuple(MODES)
-    """The two words whose fixed embeddings ask for the question and for the answer; one token each."""
+    mode_tokens: tuple[str, ...] = tuple(MODES)
+    """The words whose fixed embeddings ask for the question and for the answer; one token each."""
     single_slot: bool = False
     """Stage 1 uses a single content slot in place of K."""
     ignore_gates: bool = False
@@ -224,8 +220,9 @@ class RunConfig:
             f"stage is {self.stage!r}; expected some of 1, 2, 3 separated by commas, for instance 1,2,3",
         )
         require(
-            all(mode.strip() for mode in self.mode_tokens) and len(set(self.mode_tokens)) == 2,
-            f"mode_tokens is {self.mode_tokens}; expected two different words, for instance Q A",
+            all(mode.strip() for mode in self.mode_tokens)
+            and len(set(self.mode_tokens)) == len(self.mode_tokens) == len(MODES),
+            f"mode_tokens is {self.mode_tokens}; expected {len(MODES)} different words, for instance {' '.join(MODES)}",
         )
         require(
             self.num_validate is None or self.num_validate >= 1,
@@ -258,6 +255,11 @@ class RunConfig:
             del settings[name]
         for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
             del settings[group][name]
+        for group in ("generator", "data", "optimizer"):
+            default = type(getattr(self, group))()
+            at_default = {name for name, value in settings[group].items() if value == getattr(default, name)}
+            for name in at_default & ADDED_LATER:
+                del settings[group][name]
         return settings
 
 

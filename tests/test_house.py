@@ -202,6 +202,15 @@ def test_dependencies_are_bounded_and_torch_is_pinned():
     assert names >= {"torch", "transformers", "datasets", "jupyterlab", "ipywidgets", "plotly", "umap-learn", "nbval"}
 
 
+def test_links_between_documents_lead_to_files_of_the_repository():
+    tracked = set(subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines())
+    for path in sorted(ROOT / name for name in tracked if name.endswith(".md")):
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
+            if not link.startswith("http"):
+                target = (path.parent / link).resolve().relative_to(ROOT).as_posix()
+                assert target in tracked or any(name.startswith(f"{target}/") for name in tracked), f"{path}: {link}"
+
+
 def test_ci_runs_the_readmes_test_command():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
     command = ci.strip().splitlines()[-1].replace(" -q -e", " -e")

@@ -205,7 +205,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
         (["--stage", "4"], "stage is '4'"),
         (["--stage", ""], "stage is ''"),
         (["--mode-tokens", "Question?", "A"], "mode word 'Question?' is"),
-        (["--mode-tokens", "Q", "Q"], "expected two different words"),
+        (["--mode-tokens", "Q", "Q"], "expected 2 different words"),
         (["--model", "tinny"], "'tinny'"),
         (["--model", "./tinny"], "not a folder here"),
         (["--device", "tpu9"], "device 'tpu9' cannot be used here"),

@@ -35,10 +35,10 @@ class Race:
     """Median over repeats."""
     spread: tuple[float, float]
     """Fastest and slowest repeat."""
-    teacher_forced_exact: tuple[bool, ...]
-    """Per problem, whether every view became exact under teacher forcing, which is all that the others look at."""
-    steps_to_exact: tuple[int, ...]
-    """Per problem, updates before it was exact, or all that were allowed."""
+    solved: tuple[bool, ...]
+    """Per problem, whether every view became exact under teacher forcing; ours is also confirmed by the decoder."""
+    steps: tuple[int, ...]
+    """Per problem, updates before it was solved, or all that were made."""
     evaluations: int
     """Forward and backward passes computed, summed over problems."""
     flop_needed: int
@@ -49,13 +49,13 @@ class Race:
 
     def summary(self) -> dict:
         """The figures of a table row."""
-        solved = [steps for steps, exact in zip(self.steps_to_exact, self.teacher_forced_exact, strict=True) if exact]
+        solved = [steps for steps, exact in zip(self.steps, self.solved, strict=True) if exact]
         return {
             "method": self.method,
             "settings": self.settings,
             "seconds": round(self.seconds, 1),
             "seconds_fastest_slowest": [round(seconds, 1) for seconds in self.spread],
-            "teacher_forced_exact": rate(sum(self.teacher_forced_exact), len(self.teacher_forced_exact)),
+            "solved": rate(sum(self.solved), len(self.solved)),
             "steps_mean": round(statistics.mean(solved), 1) if solved else None,
             "steps_median": statistics.median(solved) if solved else None,
             "steps_most": max(solved, default=None),
@@ -91,7 +91,7 @@ def race(
     times = seconds_of(generator, once, repeats, warm_up=0)
     seconds = statistics.median(times)
     costs = [flop(generator, *needed(generator, [problem], K)) for problem in problems]
-    useful = sum(cost * (steps + 1) for cost, steps in zip(costs, fields["steps_to_exact"], strict=True))
+    useful = sum(cost * (steps + 1) for cost, steps in zip(costs, fields["steps"], strict=True))
     return Race(
         method=method,
         settings=settings,
@@ -113,10 +113,8 @@ def run_ours(generator: Generator, problems: Sequence[Problem], config: Optimize
 
     results = ContentOptimizer(generator, config).optimize(problems, on_step=remember)
     return {
-        "teacher_forced_exact": tuple(
-            all(view.measured.teacher_forced_exact for view in result.views) for result in results
-        ),
-        "steps_to_exact": tuple(result.steps for result in results),
+        "solved": tuple(result.reconstructed for result in results),
+        "steps": tuple(result.steps for result in results),
         "evaluations": last.work.evaluations,
         **shares(last.work),
     }
@@ -125,8 +123,8 @@ def run_ours(generator: Generator, problems: Sequence[Problem], config: Optimize
 def of_outcomes(outcomes: Sequence[Outcome]) -> dict:
     """The fields of :class:`Race` from an alternative's outcomes."""
     return {
-        "teacher_forced_exact": tuple(outcome.teacher_forced_exact for outcome in outcomes),
-        "steps_to_exact": tuple(outcome.steps_to_exact for outcome in outcomes),
+        "solved": tuple(outcome.teacher_forced_exact for outcome in outcomes),
+        "steps": tuple(outcome.steps_to_exact for outcome in outcomes),
         "evaluations": sum(outcome.evaluations for outcome in outcomes),
     }
 

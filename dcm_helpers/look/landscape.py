@@ -15,7 +15,7 @@ def losses_at(generator: Generator, problem: Problem, contents: Contents) -> pd.
     """What a problem's objective is at many contents.
 
     Returns:  per content: ``loss`` (nats per token, summed over views), ``teacher_forced_exact`` (in every view), and
-              ``loss <mode>`` of each view
+              ``loss <name>`` of each view
     """
     rows = [Row.of(generator, view, slot) for slot in range(len(contents)) for view in problem.views]
     scores = iter(score_rows(generator, rows, contents, contents.shape[1]))
@@ -27,7 +27,7 @@ def losses_at(generator: Generator, problem: Problem, contents: Contents) -> pd.
             "teacher_forced_exact": all(score["teacher_forced_exact"] for score in of_views),
         }
         for view, score in zip(problem.views, of_views, strict=True):
-            entry[f"loss {view.mode}"] = score["loss"]
+            entry[f"loss {view.name}"] = score["loss"]
         table.append(entry)
     return pd.DataFrame(table)
 

@@ -3,6 +3,7 @@ from .attempt import Attempt as Attempt
 from .batch import Batch as Batch
 from .batch import automatic_size as automatic_size
 from .loop import ContentOptimizer as ContentOptimizer
+from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason
 from .objective import TERMS as TERMS
 from .result import Result as Result

@@ -22,6 +22,8 @@ first row stands (``layout.leading_slots``).
 def token_distance(generator: Generator, layout: Layout, contents: Contents, scores: Scores) -> Float[Tensor, " B"]:
     """Mean Euclidean distance of each content's slots to their nearest tokens, in units of the embedding space."""
     leading = layout.leading_slots
+    if not len(leading):  # no content has its first row in this group
+        return contents.new_zeros(len(contents))
     slots = contents[leading].flatten(0, 1)
     nearest = generator.embed(nearest_tokens(generator, slots.detach()).token).to(slots.dtype)
     distances = (slots - nearest).norm(dim=1).view(len(leading), contents.shape[1]).mean(1)

@@ -13,7 +13,7 @@ class Parameterization(Protocol):
     """Maps the latents of the problems in flight to their contents, (B, K, D)."""
 
     def latents(self, starts: Contents) -> Contents:
-        """The latents of the contents that optimization starts from."""
+        """The latents that stand for the starts, exactly: a stored run's starts are drawn again, not stored."""
 
     def contents(self, latents: Contents) -> Contents:
         """The contents that the Generator reads; differentiable."""

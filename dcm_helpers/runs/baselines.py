@@ -42,7 +42,7 @@ def view_baselines(
             results[index][name] = {key: sum(entry[key] for entry in of_view) / DRAWS for key in ("loss", "loss_text")}
     prompts = text_prompts(pair)
     for result, view in zip(results, problem.views, strict=True):
-        for name, prompt in prompts[view.kind].items():
+        for name, prompt in prompts.get(view.kind, {}).items():
             result[name] = text_loss(generator, view, *prompt) if prompt else None
     return results
 

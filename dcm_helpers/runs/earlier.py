@@ -9,15 +9,18 @@ KINDS = ("question", "answer", "joint")
 def as_today(record: dict) -> dict:
     """A stored record with the fields that are written today; one that has them all is left alone.
 
-    Until November 2026 what a problem is stood in its id alone, the first exact step was called ``exact_step``, and a
-    view that stage 3 found reconstructed ``exact``. What a mismatched problem was, its id never said.
+    Until November 2026 what a problem is stood in its id alone, and the first exact step was called ``exact_step``;
+    ``reconstructed`` asked for teacher forcing beside the decoder, whose word alone was ``confirmed``; and a view that
+    stage 3 found reconstructed was called ``exact``. What a mismatched problem was, its id never said.
     """
     if "kind" in record:
         return record
     record = renamed(record)
+    if "confirmed" in record:
+        record["reconstructed"] = record.pop("confirmed")
     fields = next((fields for name, fields in ids_of(record) if name == record["problem"]), {})
     views = [
-        {"kind": kind, **renamed(view)}
+        {"kind": kind, **judged(renamed(view))}
         for view, kind in zip(record["views"], kinds_of_views(record, fields), strict=True)
     ]
     return {**record, "kind": "joint", "problem_restart": 0, "variant": "", **fields, "views": views}
@@ -26,7 +29,14 @@ def as_today(record: dict) -> dict:
 def renamed(stored: dict) -> dict:
     """A record or a view with today's names."""
     names = {"exact_step": "steps_to_exact", "exact": "reconstructed"}
-    return {names.get(name, name): value for name, value in stored.items() if name != "confirmed"}
+    return {names.get(name, name): value for name, value in stored.items()}
+
+
+def judged(view: dict) -> dict:
+    """A view with the decoder's word on it; stage 3 kept no target ids, and its word as it is."""
+    if "target_ids" not in view:
+        return view
+    return {**view, "reconstructed": view["decoded_ids"] == view["target_ids"]}
 
 
 def ids_of(record: dict) -> Iterator[tuple[str, dict]]:

@@ -11,7 +11,7 @@ EXAMPLE_STEPS, EXAMPLE_RESTARTS = 300, 2
 
 def open_run(
     path: str | Path = "",
-    stages: str = "2",
+    stages: str = "",
     *,
     model: str = "",
     num_examples: int = 0,
@@ -23,16 +23,17 @@ def open_run(
     The example run is computed as far as it is not stored yet. What is not given is taken from ``DCM_MODEL``,
     ``DCM_NUM_EXAMPLES`` and ``DCM_RESULTS``, or else from the defaults.
 
-    Args:     path  a run folder;  stages  what the run must have, as '2,3';  model, num_examples, K  of the example
-              run;  results  where example runs go, by default the project's results folder
-    Raises:   InputError if there is no run at ``path``, or it has nothing of a stage
+    Args:     path  a run folder;  stages  what the run must have something of, as '2,3', and what the example run has
+              (by default '2');  model, num_examples, K  of the example run;  results  where example runs go, by default
+              the project's results folder
+    Raises:   InputError if there is no run at ``path``, it has nothing of a stage, or there are no such stages
     """
-    path = str(path) or parameter("run", "")
+    path, stages = str(path or "") or parameter("run", ""), str(stages)
     if path:
         run = Run(RunFolder.read(Path(from_project(path)).expanduser()))
-        for stage in stages.split(","):
+        for stage in RunConfig(stage=stages).stages if stages else ():
             require(
-                bool(run.records(int(stage))),
+                bool(run.records(stage)),
                 f"the run {path} has nothing of stage {stage}, which is read here; run it with --stage {stages}, too, "
                 "or name another run in DCM_RUN (empty: a small example run)",
             )
@@ -42,7 +43,7 @@ def open_run(
             generator=GeneratorConfig(model=model or parameter("model", GeneratorConfig.model)),
             data=DataConfig(num_examples=num_examples or parameter("num_examples", 12)),
             optimizer=OptimizerConfig(K=K, num_steps=EXAMPLE_STEPS, num_restarts=EXAMPLE_RESTARTS),
-            stage=stages,
+            stage=stages or "2",
             ignore_gates=True,
             output_dir=str(results or parameter("results", PROJECT / "results")),
         )

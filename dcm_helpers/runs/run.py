@@ -7,13 +7,13 @@ once; torch and the Generator's libraries are imported where contents or the Gen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, require
 from dcm_helpers.pairs import Pair, load_pairs
-from dcm_helpers.runs.folder import RunFolder
+from dcm_helpers.runs.folder import STAGES, RunFolder
 from dcm_helpers.runs.tables import Tables
 
 if TYPE_CHECKING:
@@ -43,9 +43,13 @@ class Run:
 
     def __init__(self, folder: RunFolder, generator: Generator | None = None):
         self.folder = folder
-        self.tables = Tables(folder, lambda: self.pairs)
+        self.tables = Tables(folder, partial(getattr, self, "pairs"))
         if generator is not None:
             self.generator = generator
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(self.records(stage))} of stage {stage}" for stage in STAGES)
+        return f"Run {self.name}: {counts}"
 
     @property
     def name(self) -> str:

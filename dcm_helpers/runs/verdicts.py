@@ -87,7 +87,7 @@ def summarize_stage1(records: Sequence[dict], expected: int) -> dict | None:
         return None
     summary = optimization(records, expected)
     summary["targets"] = {
-        kind: optimization([record for record in records if record["kind"] == kind], expected // 2)
+        kind: optimization([record for record in records if record["kind"] == kind], expected // len(MODES))
         for kind in MODES.values()
     }
     summary["gate_passed"] = summary["reconstructed"]["rate"] >= STAGE1_GATE if summary["complete"] else None
@@ -212,7 +212,7 @@ def summarize(folder: RunFolder) -> dict:
     pairs = folder.manifest["data"]["pairs"]
     return {
         "pairs": pairs,
-        "stage1": summarize_stage1(folder.records(1), expected=2 * pairs),
+        "stage1": summarize_stage1(folder.records(1), expected=len(MODES) * pairs),
         "stage2": summarize_stage2(folder.records(2), expected=pairs),
         "stage3": summarize_stage3(folder.records(3)),
     }

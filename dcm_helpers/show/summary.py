@@ -101,7 +101,7 @@ def stage2_lines(summary: dict) -> list[str]:
         line("converged", percent(summary["converged"])),
         line("loss, sum of both views", f"mean {number(summary['loss']['mean'], 3)}"),
         line("loss / random baseline", number(summary["random_ratio"], 3)),
-        line("loss / full context, Q and A", f"{number(context['question'], 3)} and {number(context['answer'], 3)}"),
+        *(line(f"loss / full context, {kind}", number(context[kind], 3)) for kind in MODES.values()),
         line("verdict", summary["verdict"]),
     ]
     for name, bounds in TIERS.items():

@@ -8,7 +8,10 @@ Prompt = tuple[str, str]
 
 
 def text_prompts(pair: Pair) -> dict[Kind, dict[str, Prompt | None]]:
-    """By kind of text, the prompts that ask for it, by baseline; None where the pair has no context."""
+    """By kind of text, the prompts that ask for it, by baseline; None where the pair has no context.
+
+    A kind of text that is not here has no baselines of text.
+    """
     ask = (f"{pair.context}\n\nAsk one question about this text.", "Question") if pair.context else None
     read = (f"{pair.context}\n\n{pair.question}", "Answer") if pair.context else None
     return {

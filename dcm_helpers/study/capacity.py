@@ -28,12 +28,12 @@ def how_many_slots(study: Study) -> list[Finding]:
         if table["loss"].notna().all():
             beside.append(Quantity("nats of loss: median", table["loss"].median(), ".2g"))
         if len(gain):
-            beside.append(Quantity("bits a slot of exact ones: mean", gain.mean(), ".1f"))
+            beside.append(Quantity("bits a slot, where written: mean", gain.mean(), ".1f"))
             beside.append(Quantity("most", gain.max(), ".1f"))
         found.append(
             Finding(
                 "6 capacity",
-                f"exact with K={size}",
+                f"written exactly by greedy decoding, K={size}",
                 [Quantity("", share(done), percent=True)],
                 beside,
                 answer if size == (enough or sizes[-1]) else None,

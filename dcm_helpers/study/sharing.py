@@ -88,8 +88,8 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
     return Finding(
         question,
         f"{name}: steps to exact, as a ratio",
-        [Quantity("", steps), Quantity("exact", shares, ".0f", percent=True)],
-        [*losses, Quantity("difference of exact ones", difference, percent=True), Quantity("p=", p, ".2g")],
+        [Quantity("", steps), Quantity("reconstructed", shares, ".0f", percent=True)],
+        [*losses, Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")],
         Answer(asked, fewer, "fewer steps if the interval lies below 1, more if above") if asked else None,
     )
 

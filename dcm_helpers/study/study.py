@@ -243,7 +243,9 @@ class Study:
 
 def open_study(path: str = "") -> Study:
     """The study in a folder, or in ``DCM_REFERENCE``, or the committed one."""
-    return Study(Path(path or parameter("reference", PROJECT / "results" / "reference")))
+    folder = Path(path or parameter("reference", PROJECT / "results" / "reference"))
+    require(folder.is_dir(), f"there is no study in {folder}; make one with: python -m dcm_helpers.reference")
+    return Study(folder)
 
 
 def settings(config: StudyConfig, slots: int = K, rule: StopRule = "minimize", **changes) -> OptimizerConfig:

@@ -102,7 +102,7 @@ def from_tokens(study: Study) -> list[Finding]:
                         "cosine, and of a random step,", (content["cosine"].mean(), random["cosine"].mean()), ".2f"
                     ),
                     Quantity("tokens that have a nearer token than slots have:", content["rank"].mean(), ".0f", True),
-                    Quantity("exact with slots at their nearest tokens", share(kept), percent=True),
+                    Quantity("teacher-forced exact with slots at their nearest tokens", share(kept), percent=True),
                 ],
                 Answer("Do contents lie near tokens?", near, f"yes if the interval lies below {NEARER}, no if above")
                 if part == "base"
@@ -131,7 +131,7 @@ def held(study: Study) -> list[Finding]:
             [Quantity("", ratio(norm["steps_to_exact"] + 1, base["steps_to_exact"] + 1))],
             [
                 Quantity("loss ratio", ratio(norm["loss"], base["loss"]), ".2g"),
-                Quantity("exact", share(norm["reconstructed"]), percent=True),
+                Quantity("reconstructed", share(norm["reconstructed"]), percent=True),
                 Quantity("free", share(base["reconstructed"]), percent=True),
             ],
         ),
@@ -169,11 +169,11 @@ def drawn(study: Study) -> list[Finding]:
                 f"distance to tokens with a term of {weight:g} nats per unit, over without",
                 [Quantity("", ratio(distance[part][near.index], distance["base"][near.index]))],
                 [
-                    Quantity("exact", share(near["reconstructed"]), percent=True),
+                    Quantity("reconstructed", share(near["reconstructed"]), percent=True),
                     Quantity(
                         "times the steps to exact:", ratio(near["steps_to_exact"] + 1, base["steps_to_exact"] + 1)
                     ),
-                    Quantity("exact with slots at their nearest tokens", share(kept), percent=True),
+                    Quantity("teacher-forced exact with slots at their nearest tokens", share(kept), percent=True),
                 ],
             )
         )

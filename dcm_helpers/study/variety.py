@@ -139,11 +139,11 @@ def of_slots(study: Study) -> list[Finding]:
     return [
         Finding(
             "5 variety",
-            "single slots that can go back to their start with all still exact",
+            "single slots that can go back to their start with all still teacher-forced exact",
             [Quantity("", mean(rates["slot"]), percent=True)],
             [
                 Quantity("importance of slots (loss without them), Gini:", mean(concentration), ".2g"),
-                Quantity("other orders of the slots that stay exact:", mean(rates["order"]), percent=True),
+                Quantity("other orders of the slots that stay so:", mean(rates["order"]), percent=True),
             ],
         )
     ]

@@ -1,5 +1,7 @@
 """A run read back: what is stored is what is measured again, whoever wrote it and when."""
 
+import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,19 @@ def test_a_run_without_a_stage_that_is_read_says_so(example, tmp_path):
     shutil.copytree(example.folder.path, tmp_path / "run", ignore=shutil.ignore_patterns("stage1.jsonl"))
     with pytest.raises(InputError, match="has nothing of stage 1, which is read here; run it with --stage 1, too"):
         open_run(tmp_path / "run", "1")
+
+
+@pytest.mark.parametrize("stages", ["x", "4", "2,", "one"])
+def test_stages_that_do_not_exist_are_refused(example, stages):
+    with pytest.raises(InputError, match=f"stage is {stages!r}"):
+        open_run(example.folder.path, stages)
+
+
+def test_a_run_opens_with_whatever_it_has_and_travels(example):
+    assert len(open_run(example.folder.path, 2).records(2)) == 6
+    again = pickle.loads(pickle.dumps(open_run(example.folder.path)))
+    assert repr(again) == f"Run {example.name}: 12 of stage 1, 6 of stage 2, 6 of stage 3"
+    assert len(again.tables.texts()) == 6
 
 
 def test_paths_typed_at_the_root_are_found_from_a_notebook(example, tmp_path, monkeypatch):
@@ -84,6 +99,23 @@ def test_records_of_earlier_versions_read_as_todays(example, tmp_path):
     earlier = RunFolder.read(tmp_path / "run")
     for stage in (1, 2, 3):
         assert earlier.records(stage) == example.records(stage)
+
+
+def test_an_earlier_versions_near_tie_is_what_the_decoder_wrote(example, tmp_path):
+    """Exact by the decoder and not by teacher forcing: then ``confirmed``, now reconstructed."""
+    shutil.copytree(example.folder.path, tmp_path / "run")
+    path = tmp_path / "run" / "stage2.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    tied = next(record for record in records if record["reconstructed"])
+    tied["views"][0]["teacher_forced_exact"] = False
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    as_earlier_versions_wrote(tmp_path / "run")
+    stored = next(
+        record for record in map(json.loads, path.read_text().splitlines()) if record["problem"] == tied["problem"]
+    )
+    assert stored["confirmed"] and not stored["reconstructed"] and not stored["views"][0]["reconstructed"]
+    (read,) = [each for each in RunFolder.read(tmp_path / "run").records(2) if each["problem"] == tied["problem"]]
+    assert read == tied and read["reconstructed"] and read["views"][0]["reconstructed"]
 
 
 def test_the_committed_study_tells_restarts_from_first_solutions():

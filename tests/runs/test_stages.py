@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
+from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.runs import RunFolder, prepare
+from dcm_helpers.show import run_summary
 
 
 class OneByOne:
@@ -26,8 +27,8 @@ class OneByOne:
             yield from self.inner.iterate([problem], on_step, stop)
 
 
-def config(place, name):
-    return RunConfig(
+def config(place, name, **changes):
+    settings = dict(
         generator=GeneratorConfig(model="tiny", device="cpu", dtype="float64"),
         data=DataConfig(num_examples=2),
         optimizer=OptimizerConfig(K=8, lr=0.1, num_steps=100, num_restarts=1),
@@ -36,6 +37,7 @@ def config(place, name):
         output_dir=str(place),
         run_name=name,
     )
+    return RunConfig(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,23 @@ def test_records_say_what_their_problems_are(example):
     assert sorted(kinds) == [("answer", 0, "")] * 6 + [("question", 0, "")] * 6
     for record in (*example.records(2), *example.records(3)):
         assert record["kind"] == "joint" and [view["kind"] for view in record["views"]] == ["question", "answer"]
+
+
+def test_a_third_mode_is_a_row_of_the_table(tmp_path, monkeypatch):
+    """Problems, stages, baselines and verdicts follow the mapping from words to kinds of text."""
+    monkeypatch.setitem(MODES, "T", "topic")
+    short = OptimizerConfig(K=8, lr=0.1, num_steps=3, num_restarts=1)
+    three = config(tmp_path, "three", mode_tokens=("Q", "A", "T"), stage="1,2,3", optimizer=short)
+    with prepare(three, ContentOptimizer) as run:
+        summary = run.run()
+    assert [view["kind"] for view in run.folder.records(2)[0]["views"]] == ["question", "answer", "topic"]
+    assert set(run.folder.records(2)[0]["views"][2]["baselines"]) == {"random", "single_token"}
+    assert summary["stage1"]["expected"] == 6 and summary["stage1"]["complete"]
+    assert "loss / full context, topic" in run_summary(run.folder)
+
+
+def test_a_setting_added_later_leaves_earlier_runs_their_names(monkeypatch):
+    before = RunConfig().identity()
+    monkeypatch.setattr("dcm_helpers.config.ADDED_LATER", frozenset({"hold_norm"}))
+    assert "hold_norm" not in RunConfig().identity()["optimizer"] and "hold_norm" in before["optimizer"]
+    assert RunConfig(optimizer=OptimizerConfig(hold_norm=True)).identity()["optimizer"]["hold_norm"] is True
