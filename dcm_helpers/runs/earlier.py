@@ -44,10 +44,10 @@ def ids_of(record: dict) -> Iterator[tuple[str, dict]]:
     for kind in KINDS:
         yield f"{record['pair']}/{kind}", {"kind": kind}
     yield f"{record['pair']}/rephrased", {"variant": "rephrased"}
-    for restart in range(1, 100):
-        yield f"{record['pair']}/joint/restart {restart}", {"problem_restart": restart}
     for view in record["views"]:
         yield f"{record['pair']}/joint/{view['mode']}", {"variant": "view apart"}
+    for restart in range(1, 100):
+        yield f"{record['pair']}/joint/restart {restart}", {"problem_restart": restart}
 
 
 def kinds_of_views(record: dict, fields: dict) -> list[str]:

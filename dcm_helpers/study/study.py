@@ -42,8 +42,8 @@ OTHER_MODES = {"X": "question", "Y": "answer"}
 """Mode words that share nothing with what they ask for."""
 FAMILIES = {"base": ("base", "restarts"), "far": ("far",)}
 """Contents that were found alike: at the base's learning rate, and ten times faster."""
-FAMILY_PARTS = ("base", "restarts", "far")
-FAMILY_NAMES = {"base": "", "far": ", ten times the lr", "norm": ", norms held"}
+FAMILY_PARTS = [part for parts in FAMILIES.values() for part in parts]
+FAMILY_NAMES = {"base": "", "far": ", ten times the lr"}
 """How findings call families of contents."""
 KINDS = ("flattened", "mean slot", "slot order ignored", "directions, mean slot")
 """Kinds of features; of these, findings show the one that tells most, its p corrected for the choice."""
