@@ -9,6 +9,7 @@ from . import show as show
 from . import stats as stats
 from . import stm as stm
 from . import study as study
+from . import watch as watch
 from .config import DataConfig as DataConfig
 from .config import GeneratorConfig as GeneratorConfig
 from .config import InputError as InputError

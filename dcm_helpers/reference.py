@@ -11,8 +11,9 @@ from transformers.utils import logging
 
 from dcm_helpers.config import GeneratorConfig, InputError, StudyConfig
 from dcm_helpers.generator import load_generator
-from dcm_helpers.optimize import ContentOptimizer, stopping_on_interrupt
+from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.study import Study, answers_table, findings_table, make_squad, make_study, markdown, plan
+from dcm_helpers.watch import stopping_on_interrupt
 
 STOPPED = 130
 

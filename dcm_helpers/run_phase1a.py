@@ -12,9 +12,10 @@ from transformers.utils import logging
 
 from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
 from dcm_helpers.generator import MEMORY_ADVICE
-from dcm_helpers.optimize import ContentOptimizer, stopping_on_interrupt
+from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.runs import prepare
 from dcm_helpers.show import run_summary
+from dcm_helpers.watch import stopping_on_interrupt
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcm_helpers"
 FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 COMMANDS = {"run_phase1a", "analyze_results", "report", "reference", "benchmark"}
-ROOMS = ["generator", "pairs", "stm", "optimize", "runs", "look", "study", "bench", "show"]
-ORDER = ["config", "shapes", "seeds", "stats", "files", *ROOMS, COMMANDS]
+ROOMS = ["generator", "pairs", "stm", "optimize", "watch", "runs", "look", "study", "bench", "show"]
+ORDER = ["config", "shapes", "seeds", "stats", "files", "markup", *ROOMS, COMMANDS]
 """Rooms, and files that are no room, each importing only from those before it."""
 APART = [{"look", "bench"}, {"study", "bench"}]
 """Rooms that do not import each other."""
@@ -190,7 +190,7 @@ def test_packaging_finds_every_room():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = setuptools.find_packages(ROOT, **settings["packages"]["find"])
     assert set(found) == {"dcm_helpers", *(f"dcm_helpers.{name}" for name in ROOMS)}
-    assert settings["package-data"] == {"*": ["*.pyi"]}
+    assert settings["package-data"] == {"*": ["*.pyi", "*.js", "*.css"]}
 
 
 def test_dependencies_are_bounded_and_torch_is_pinned():

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from dcm_helpers.config import GeneratorConfig, InputError, require
 from dcm_helpers.generator.frozen import Generator
@@ -31,6 +32,7 @@ def load_generator(config: GeneratorConfig) -> Generator:
         options["attn_implementation"] = "eager"
     if isinstance(source, str):
         require_hub(source, f"check the spelling (without a network there are {', '.join(PACKAGED)} and local folders)")
+    logging.disable_progress_bar()  # loading takes seconds, and its bar would stay in notebooks for good
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False, **options)

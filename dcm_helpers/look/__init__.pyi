@@ -1,6 +1,7 @@
 from .clusters import cluster_labels as cluster_labels
 from .clusters import features as features
 from .clusters import label_tests as label_tests
+from .clusters import nearest_by_cosine as nearest_by_cosine
 from .clusters import neighbor_agreement as neighbor_agreement
 from .clusters import plane as plane
 from .clusters import same_against_other as same_against_other

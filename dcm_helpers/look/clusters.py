@@ -31,6 +31,8 @@ SMALLEST_CLUSTER = 5
 """Points that a cluster has at least."""
 CLUSTER_AXES = 10
 """Axes that points are reduced to before clusters are sought; more than a plane has, so that less is torn."""
+POINTS_AT_ONCE = 1024
+"""Points whose cosines with all others are held at once."""
 ROUNDING = 1e-12
 """Differences up to this, among numbers of the order of 1, are rounding."""
 
@@ -133,6 +135,29 @@ def nearest_others(distances: Float[np.ndarray, "B B"], count: int) -> Int[np.nd
     """Every point's nearest other points, the nearest first: ``count`` of them, or as many as there are."""
     apart = distances + np.diag(np.full(len(distances), np.inf))
     return apart.argsort(1, kind="stable")[:, : min(count, len(distances) - 1)]
+
+
+def nearest_by_cosine(
+    points: Float[np.ndarray, "B F"], count: int
+) -> tuple[Int[np.ndarray, "B k"], Float[np.ndarray, "B k"]]:
+    """Every point's nearest other points by direction, the nearest first, and their cosines.
+
+    Computed in blocks, so that ten thousand points fit.
+    """
+    count = min(count, len(points) - 1)
+    if count < 1:
+        return np.zeros((len(points), 0), int), np.zeros((len(points), 0))
+    norms = np.linalg.norm(points, axis=1, keepdims=True)
+    units = (points / np.where(norms > 0, norms, 1)).astype(np.float32)
+    nearest, cosines = [], []
+    for start in range(0, len(units), POINTS_AT_ONCE):
+        block = units[start : start + POINTS_AT_ONCE] @ units.T
+        block[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
+        some = np.argpartition(-block, count - 1, axis=1)[:, :count]
+        order = np.take_along_axis(block, some, 1).argsort(1)[:, ::-1]
+        nearest.append(np.take_along_axis(some, order, 1))
+        cosines.append(np.take_along_axis(block, nearest[-1], 1))
+    return np.concatenate(nearest), np.concatenate(cosines)
 
 
 def neighbor_accuracy(neighbors: Int[np.ndarray, "B k"], codes: Int[np.ndarray, " B"]) -> float:

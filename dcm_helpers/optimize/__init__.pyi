@@ -12,7 +12,5 @@ from .result import result_table as result_table
 from .result import thinned as thinned
 from .solver import MakeSolver as MakeSolver
 from .solver import Progress as Progress
-from .solver import ProgressLine as ProgressLine
 from .solver import Solver as Solver
 from .solver import Work as Work
-from .solver import stopping_on_interrupt as stopping_on_interrupt

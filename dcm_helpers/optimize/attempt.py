@@ -73,6 +73,8 @@ class Attempt:
     reason: StopReason | None = None
     history: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     """(step, loss of each view) at every measurement."""
+    latest: tuple[Measurement, ...] = ()
+    """What was measured last, view by view."""
     state: dict[str, Tensor] = field(default_factory=dict)
     """What the batch holds of it (latent, Adam's averages, best content) while the attempt is out of the batch."""
     _reference: tuple[int, float] = (0, math.inf)
@@ -85,6 +87,7 @@ class Attempt:
         Returns:  whether this content is the best so far and must be kept
         """
         now = Best(views, self.step, penalty=penalty)
+        self.latest = views
         self.history.append((self.step, tuple(view.loss for view in views)))
         if not math.isfinite(now.objective):
             self.reason = StopReason.NON_FINITE

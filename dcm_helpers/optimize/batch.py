@@ -6,6 +6,7 @@ gradient clip, best content, end. A step costs the host one transfer from the de
 
 from collections import deque
 from collections.abc import Sequence
+from threading import Event
 
 import torch
 
@@ -51,6 +52,10 @@ def automatic_size(generator: Generator, problems: Sequence[Problem], K: int) ->
 def positions_per_group(generator: Generator) -> int:
     """The largest group of rows that is computed at once, in positions."""
     return POSITIONS_PER_GROUP.get(generator.device.type, POSITIONS_PER_GROUP_ELSEWHERE)
+
+
+class Interrupted(Exception):
+    """A step was stopped on the way."""
 
 
 class Batch:
@@ -111,13 +116,15 @@ class Batch:
         self._rows = []
         return released
 
-    def measure(self) -> None:
+    def measure(self, stop: Event | None = None) -> bool:
         """Measure every content in every view, with gradients; each attempt decides whether it has ended.
 
+        Args:     stop  looked at before every group of rows, since a whole step can take seconds
+        Returns:  False if it was stopped on the way: then nothing was measured
         Raises:   torch.OutOfMemoryError if a single row does not fit the device
         """
         if not self.attempts:
-            return
+            return True
         if not self._rows:
             problems = [attempt.problem for attempt in self.attempts]
             self._rows = view_rows(self.generator, problems)
@@ -125,7 +132,16 @@ class Batch:
             self._groups = groups_by_length(self._rows, self.config.K, self._most)
             self._layouts = {}
         self.gradient = torch.zeros_like(self.state["latent"])
-        measured = list(each_group(self._groups, self._measure_group))
+
+        def measure_group(group: list[int]) -> tuple:
+            if stop is not None and stop.is_set():
+                raise Interrupted
+            return self._measure_group(group)
+
+        try:
+            measured = list(each_group(self._groups, measure_group))
+        except Interrupted:
+            return False
         if len(measured) > len(self._groups):  # some did not fit
             self._most //= 2
         self._groups = [group for group, _ in measured]
@@ -143,13 +159,14 @@ class Batch:
         keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
         self.state["best"] = torch.where(keep, self.contents, self.state["best"])
         self.work.evaluations += len(self.attempts)
+        return True
 
     @property
     def contents(self) -> Contents | None:
         """The contents that the latents stand for now; None while nothing was ever in flight."""
         return self.parameterization.contents(self.state["latent"]) if self.state else None
 
-    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "5 N"], Float[Tensor, " B"] | None]:
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "6 N"], Float[Tensor, " B"] | None]:
         """Measure some rows and add their gradients.
 
         Returns:  the fields of :class:`Measurement`, row by row; and the weighted terms beside cross-entropy, as far
@@ -172,7 +189,10 @@ class Batch:
         self.work.positions += positions
         self.work.padding += layout.attention_mask.numel() - positions
         self.work.target_tokens += len(layout.target_rows)
-        columns = (scores.loss, scores.loss_text, scores.p_eos, scores.min_p, scores.teacher_forced_exact)
+        columns = (
+            *(scores.loss, scores.loss_text, scores.p_eos, scores.min_p),
+            *(scores.tokens_right, scores.teacher_forced_exact),
+        )
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
         return numbers, None if penalty is None else penalty.detach()
 

@@ -46,7 +46,7 @@ class ContentOptimizer:
         """Yield each problem's result as it is finished, easy ones first.
 
         Args:     on_step  called after every step;  stop  once set, nothing new is stepped: what has ended is confirmed
-                  and yielded, and the rest is left unfinished
+                  and yielded, and the rest, in the middle of a step, too, is left unfinished
         Raises:   InputError before any work if ids repeat or a row does not fit the Generator's window
         """
         ids = [problem.id for problem in problems]
@@ -59,11 +59,10 @@ class ContentOptimizer:
         batch = Batch(self.generator, self.config, size)
         progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
-            stopping = stop is not None and stop.is_set()
+            batch.admit(waiting)
+            started = time.perf_counter()
+            stopping = not batch.measure(stop) or (stop is not None and stop.is_set())
             if not stopping:
-                started = time.perf_counter()
-                batch.admit(waiting)
-                batch.measure()
                 elapsed = time.perf_counter() - started
                 for attempt in batch.attempts:
                     attempt.seconds += elapsed / len(batch.attempts)

@@ -27,5 +27,7 @@ class Measurement:
     """Nats per token, EOS left out."""
     p_eos: float
     min_p: float
+    tokens_right: float
+    """Share of the target's tokens, EOS included, that have the largest logit, given the true ones before them."""
     teacher_forced_exact: bool
     """Every target token has the largest logit, given the true ones before it."""

@@ -76,15 +76,18 @@ def thinned(history: Sequence[tuple[int, tuple[float, ...]]]) -> tuple[tuple[int
 def result_table(results: Sequence[Result], kind: str = "") -> pd.DataFrame:
     """One row for each result of the optimizer.
 
-    Returns:  columns problem, kind (as given), reconstructed, ended_as, steps, restarts, loss (sum over views)
+    Returns:  columns problem, kind (as given, or the problem's), reconstructed, ended_as, steps (all updates of the
+              restart), steps_to_exact (of these, those before its first exact content; empty where there was none),
+              restarts, loss (sum over views)
     """
     rows = [
         {
             "problem": result.problem.id,
-            "kind": kind,
+            "kind": kind or result.problem.kind,
             "reconstructed": result.reconstructed,
             "ended_as": result.stop_reason.value,
             "steps": result.steps,
+            "steps_to_exact": result.steps_to_exact,
             "restarts": result.restarts_tried,
             "loss": result.loss,
         }

@@ -8,8 +8,8 @@ from .folder import packed_file as packed_file
 from .open import open_run as open_run
 from .run import Run as Run
 from .run import Solution as Solution
+from .run import problem_of as problem_of
 from .stages import prepare as prepare
-from .tables import curves_of as curves_of
 from .tables import rate_table as rate_table
 from .verdicts import STAGE1_GATE as STAGE1_GATE
 from .verdicts import STAGE3_BAR as STAGE3_BAR

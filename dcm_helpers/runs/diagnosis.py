@@ -7,10 +7,11 @@ from threading import Event
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import MakeSolver, ProgressLine, Result
+from dcm_helpers.optimize import MakeSolver, Result
 from dcm_helpers.runs.verdicts import converged_by, reading
 from dcm_helpers.stats import rate
 from dcm_helpers.stm import Problem, positions, views_apart
+from dcm_helpers.watch import follow
 
 DIAGNOSED_FAILURES = 10
 
@@ -52,8 +53,11 @@ def diagnosis(
     def share(title: str, tried: Sequence[Problem], settings: OptimizerConfig) -> dict:
         """The rate at which problems that fit the window pass the bar under some settings."""
         tried = [each for each in tried if positions(generator, each, settings.K) <= generator.window]
-        with ProgressLine(title, len(tried)) as line:
-            results = list(make_solver(generator, settings).iterate(tried, line.show, stop))
+        results = []
+        with follow(title, [each.id for each in tried]) as watched:
+            for result in make_solver(generator, settings).iterate(tried, watched.show, stop):
+                watched.finished(result.problem.id, result.reconstructed, result)
+                results.append(result)
         return rate(sum(passes(result) for result in results), len(results))
 
     once = dataclasses.replace(config, num_restarts=1)

@@ -51,11 +51,18 @@ def open_run(
 
 
 def example_run(config: RunConfig) -> Run:
-    """The run of a configuration, computed as far as it is not stored yet."""
+    """The run of a configuration, computed as far as it is not stored yet.
+
+    Raises:   KeyboardInterrupt if it was interrupted
+    """
     # imported here: looking at a run that is there needs nothing that optimizes
     from dcm_helpers.optimize import ContentOptimizer
     from dcm_helpers.runs.stages import prepare
+    from dcm_helpers.watch import stopping_on_interrupt
 
-    with prepare(config, ContentOptimizer) as phase:
+    with prepare(config, ContentOptimizer) as phase, stopping_on_interrupt(phase.stop):
         phase.run()
+    if phase.stop.is_set():
+        # an error, so that a notebook that runs all its cells ends here
+        raise KeyboardInterrupt(f"stopped; what is done is kept in {phase.folder.path}, and the same call continues")
     return Run(phase.folder, phase.generator)

@@ -122,7 +122,11 @@ class Run:
 
     def solution(self, record: dict) -> Solution:
         """A record with its problem and its content."""
-        return Solution(record, problem_of(self.generator, record), at_least_float32(self.folder.content(record)))
+        return Solution(record, problem_of(self.generator, record), self.content(record))
+
+    def content(self, record: dict) -> Content:
+        """The stored content of a record, on the CPU, in float32 or better; no Generator is loaded for it."""
+        return at_least_float32(self.folder.content(record))
 
     @cached_property
     def contents(self) -> Contents:

@@ -17,7 +17,7 @@ import torch
 
 from dcm_helpers.config import OptimizerConfig, RunConfig, require
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.optimize import MakeSolver, ProgressLine, Result
+from dcm_helpers.optimize import MakeSolver, Result
 from dcm_helpers.pairs import Dataset, load_pairs
 from dcm_helpers.runs.baselines import view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
@@ -25,6 +25,7 @@ from dcm_helpers.runs.folder import MANIFEST, SUMMARY, RunFolder
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
 from dcm_helpers.stm import Problem, decode_problems, joint_problems, require_fits, single_problems
+from dcm_helpers.watch import follow
 
 DECODED_TOGETHER = 32
 
@@ -190,7 +191,9 @@ class Phase1a:
         chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
         done = {record["problem"]: record["content"] for record in self.folder.records(3)}
         todo = [problem for problem in chosen if done.get(problem) != records[problem]["content"]]
-        with ProgressLine("Stage 3, decoding", len(chosen), len(chosen) - len(todo)) as line:
+        known = {record["problem"]: record["outcome"] == "pass" for record in self.folder.records(3)}
+        known = {name: known[name] for name in chosen if name not in todo}
+        with follow("Stage 3, decoding", chosen, known) as watched:
             for start in range(0, len(todo), DECODED_TOGETHER):
                 if self.stop.is_set():
                     break
@@ -199,18 +202,19 @@ class Phase1a:
                 for name, texts in zip(together, decoded, strict=True):
                     record = validation_record(self.generator, *problems[name], texts)
                     self.folder.append(3, {**record, "content": records[name]["content"]})
-                    line.update()
+                    watched.finished(name, record["outcome"] == "pass")
         return True
 
     def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
-        """Optimize the problems of a stage that have no record yet, with a progress line."""
+        """Optimize the problems of a stage that have no record yet, shown as they go."""
         records = self.folder.records(stage)
-        done = {record["problem"] for record in records}
-        waiting = [problem for problem in problems if problem.id not in done]
-        reconstructed = sum(record["reconstructed"] for record in records)
+        known = {record["problem"]: record["reconstructed"] for record in records}
+        waiting = [problem for problem in problems if problem.id not in known]
         title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
-        with ProgressLine(title, len(problems), len(done), reconstructed) as line:
-            yield from self.make_solver(self.generator, config).iterate(waiting, line.show, self.stop)
+        with follow(title, [problem.id for problem in problems], known) as watched:
+            for result in self.make_solver(self.generator, config).iterate(waiting, watched.show, self.stop):
+                watched.finished(result.problem.id, result.reconstructed, result)
+                yield result
 
     def store(self, record: dict, result: Result) -> None:
         """Put one finished problem on disk."""

@@ -106,14 +106,3 @@ def rate_table(table: pd.DataFrame, flag: str, by: Sequence[str]) -> pd.DataFram
     return pd.DataFrame(
         [dict(zip(by, names, strict=True)) | rate(int(flags.sum()), len(flags)) for names, flags in groups]
     )
-
-
-def curves_of(histories: Sequence[tuple[str, Sequence[str], Sequence[tuple[int, Sequence[float]]]]]) -> pd.DataFrame:
-    """The table that ``loss_curves`` draws, from (problem, views, ((step, losses), ...)) entries."""
-    rows = [
-        (problem, view, step, loss)
-        for problem, views, history in histories
-        for step, losses in history
-        for view, loss in zip(views, losses, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["problem", "view", "step", "loss"])

@@ -1,10 +1,13 @@
-"""What people see: figures, live output, the dashboard, the explorer, summaries, reports.
+"""What people see: figures, tables, the dashboard, the explorer, summaries, reports.
 
-style      one look
+style      one look; colors that belong to names; a picture beside each figure
 figures    figures from tables
-live       output that is updated in place
+tables     tables for readers
 dashboard  watch the optimizer, stop it
-explorer   disturb a content and read what comes out
+explorer   contents in a plane beside what is written from one; its page's part is in panel/
+points     where contents lie, what is near, what is written from them
+change     what is done to a content before it is read
+kept       what is computed once and kept beside a run
 summary    what a run says, as text
 page       an executed notebook as one HTML file
 report     a report: all pages and their index

@@ -1,232 +1,194 @@
-"""Poke at a content: disturb it, blend it with another one, swap or empty its slots, and read what comes out."""
+"""The content explorer: contents in a plane, beside what the Generator writes from the one that is chosen.
 
-import html
+It is one HTML output that works without a kernel, in a page that was mailed, too; a kernel that hears it decodes what
+is disturbed. The page's own part is in the folder `panel`.
+"""
+
+import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
-import ipywidgets
-import plotly.graph_objects as go
-from IPython.display import display
+import pandas as pd
 
-from dcm_helpers.config import require
-from dcm_helpers.generator import Generator, nearest_tokens
-from dcm_helpers.look import turned
-from dcm_helpers.runs import Solution
+from dcm_helpers.generator import Generator, nearest_tokens, token_text
+from dcm_helpers.markup import escaped
+from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Content
-from dcm_helpers.show.live import PLOTLY, WIDGET, LiveOutput, in_notebook
-from dcm_helpers.stm import Decoded, Row, View, greedy_decode
+from dcm_helpers.show.change import Change
+from dcm_helpers.show.figures import cluster_map
+from dcm_helpers.show.points import Points, Summary, clouds_of, decode_views, told
+from dcm_helpers.show.style import PICTURES, color_of, colors_of
+from dcm_helpers.watch import Wire
 
-NOBODY, NO_SLOT = "nothing", -1
-LOW, HIGH = (213, 94, 0), (0, 158, 115)
-"""Colors of improbable and probable tokens."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is done to a content before it is read, in the order of the fields."""
-
-    blend_with: Content | None = None
-    blend: float = 0.0
-    """How far towards the other content: 0 is this one, 1 the other."""
-    emptied: tuple[int, ...] = ()
-    """Slots that are set to zero."""
-    swapped: tuple[int, int] | None = None
-    """Two slots that change places."""
-    noise: float = 0.0
-    """Norm of the noise added to each slot, as a fraction of the slot's own norm."""
-    seed: int = 0
-
-    def of(self, content: Content) -> Content:
-        """The changed content."""
-        changed = content.clone()
-        if self.blend_with is not None and self.blend:
-            changed = changed + self.blend * (self.blend_with - changed)
-        changed[list(self.emptied)] = 0
-        if self.swapped is not None:
-            changed[list(self.swapped)] = changed[list(reversed(self.swapped))]
-        if self.noise:
-            changed = changed + self.noise * turned(changed, self.seed)
-        return changed
+PANEL = Path(__file__).parent / "panel"
+COLUMNS = [
+    *("problem", "pair", "question", "answer", "topic", "type", "steps", "loss"),
+    *("cluster", "run", "K", "restart", "set", "x", "y"),
+]
+"""Of a point, in the order in which the page has them."""
+CATEGORIES = {
+    **{"topic": "topic", "type": "question type", "cluster": "cluster"},
+    **{"run": "run", "K": "K", "restart": "restart"},
+}
+NUMBERS = {"steps": "steps to exact", "loss": "loss (nats per token)"}
+DRAWN = 2000
+"""The picture that stands where scripts do not run draws at most this many points."""
 
 
 class Explorer:
-    """Controls beside what greedy decoding writes; without a widget front end, the table of what is chosen.
+    """Contents of one or several runs to explore; the last line of a cell shows it.
 
-    >>> explorer = Explorer(run.generator, run.solutions)
-    >>> explorer.show()
+    Several runs, and the starts of contents, are sets of points in one plane. Hover, click, search, draw around points,
+    color them; disturb the one that is chosen and read what comes out.
+
+    >>> dcm.Explorer(run, starts=True)
+
+    Args:     starts  whether the starts are shown, too; kind  what of a content becomes a point
     """
 
-    def __init__(self, generator: Generator, found: Sequence[Solution]):
-        require(bool(found), "there is nothing to explore: the run has no finished problem at this stage")
-        self.generator = generator
-        self.found = {solution.problem.id: solution for solution in found}
-        names = list(self.found)
-        first = found[0]
-        style = {"style": {"description_width": "90px"}}
-        slots = [(f"slot {slot}", slot) for slot in range(len(first.content))]
-        self.pair = ipywidgets.Dropdown(options=names, description="pair", **style)
-        self.view = ipywidgets.ToggleButtons(options=view_names(first), description="mode", **style)
-        self.noise = ipywidgets.FloatSlider(min=0, max=2, step=0.02, description="noise", **style)
-        self.seed = ipywidgets.BoundedIntText(min=0, max=999, description="noise seed", **style)
-        self.blend = ipywidgets.FloatSlider(min=0, max=1, step=0.02, description="blend", **style)
-        self.other = ipywidgets.Dropdown(options=[NOBODY, *names], description="with", **style)
-        self.emptied = ipywidgets.SelectMultiple(options=slots, rows=4, description="empty", **style)
-        self.one = ipywidgets.Dropdown(options=[(NOBODY, NO_SLOT), *slots], description="swap", **style)
-        self.two = ipywidgets.Dropdown(options=[(NOBODY, NO_SLOT), *slots], description="and", **style)
-        self._controls = (
-            *(self.view, self.noise, self.seed, self.blend),
-            *(self.other, self.emptied, self.one, self.two),
-        )
-        self._output = LiveOutput()
-        self.pair.observe(self._open_chosen, "value")
-        for control in self._controls:
-            control.observe(self._refresh, "value")
+    def __init__(self, *runs: Run, starts: bool = False, kind: Summary = "mean slot"):
+        self.points = Points(clouds_of(runs, starts), kind)
+        self._wire = Wire(self.hear)
 
-    def show(self) -> None:
-        """Put controls and decode into the notebook's output."""
-        if in_notebook():
-            box = ipywidgets.VBox
-            left = box([self.pair, self.view, self.noise, self.seed])
-            right = box([self.emptied, ipywidgets.HBox([self.one, self.two]), self.blend, self.other])
-            display(ipywidgets.HBox([left, right]))
-        self._output = LiveOutput()
-        self._refresh()
+    def _repr_mimebundle_(self, **_) -> dict:
+        drawn = PICTURES.picture(self.figure().to_dict())
+        forms = {"text/html": self.page(), "text/plain": self.text()}
+        return forms if drawn is None else {**forms, "image/png": base64.b64encode(drawn).decode()}
 
-    def open(self, problem: str) -> None:
-        """Choose a pair, with every disturbance taken back.
+    @property
+    def generator(self) -> Generator:
+        """The Generator of all runs; loaded when something must be decoded."""
+        return self.points.generator
 
-        Raises:   InputError if the run has no such problem
-        """
-        require(problem in self.found, f"there is no problem {problem!r} here; expected one of {', '.join(self.found)}")
-        if self.pair.value == problem:
-            self._open_chosen()
-        self.pair.value = problem
+    @cached_property
+    def records(self) -> list[dict]:
+        """The record behind each point."""
+        return [record for cloud in self.points.clouds for record in cloud.records]
 
-    def change(self) -> Change:
-        """What the controls ask for."""
-        other = self.found.get(self.other.value)
-        swap = (self.one.value, self.two.value)
+    @cached_property
+    def contents(self) -> list[Content]:
+        """The content, or the start, of each point."""
+        return [content for cloud in self.points.clouds for content in cloud.contents]
+
+    @property
+    def first(self) -> int:
+        """The point that is chosen at the beginning: the first content."""
+        return next(index for index, number in enumerate(self.points.table["set"]) if not self._starts(number))
+
+    def _starts(self, number: int) -> bool:
+        return self.points.clouds[number].starts
+
+    def change(self, wanted: dict) -> Change:
+        """What the page's controls ask for, as a change of a content."""
+        table, swapped = self.points.table, wanted.get("swapped")
+        same = table.index[(table["problem"] == wanted.get("other")) & ~table["set"].map(self._starts)]
         return Change(
-            blend_with=other.content if other else None,
-            blend=self.blend.value,
-            emptied=tuple(self.emptied.value),
-            swapped=swap if NO_SLOT not in swap and swap[0] != swap[1] else None,
-            noise=self.noise.value,
-            seed=self.seed.value,
+            blend_with=self.contents[same[0]] if len(same) else None,
+            blend=float(wanted.get("blend", 0)),
+            emptied=tuple(wanted.get("emptied") or ()),
+            swapped=tuple(swapped) if swapped and swapped[0] != swapped[1] else None,
+            noise=float(wanted.get("noise", 0)),
+            seed=int(wanted.get("seed", 0)),
         )
 
-    def decode(self) -> tuple[View, Content, Decoded]:
-        """The chosen view, the content after the change, and what is written from it."""
-        solution = self.found[self.pair.value]
-        view = solution.problem.views[view_names(solution).index(self.view.value)]
-        content = self.change().of(solution.content)
-        row = Row.of(self.generator, view, slot=0)
-        (decoded,) = greedy_decode(self.generator, [row], content[None].to(self.generator.device), K=len(content))
-        return view, content, decoded
+    def decode(self, point: int, change: Change) -> tuple[Content, list[dict]]:
+        """A point's content after a change, and what is written from it in every view."""
+        problem, content = problem_of(self.generator, self.records[point]), change.of(self.contents[point])
+        views = zip(problem.views, decode_views(self.generator, [problem], content[None]), strict=True)
+        return content, [told(self.generator, view, written) for view, written in views]
 
-    def _open_chosen(self, _=None) -> None:
-        """Another pair: take back every disturbance, then decode once."""
-        fresh = Change()
-        controls = {
-            self.noise: fresh.noise,
-            self.blend: fresh.blend,
-            self.other: NOBODY,
-            self.one: NO_SLOT,
-            self.two: NO_SLOT,
-        }
-        for control in self._controls:
-            control.unobserve(self._refresh, "value")
-        try:
-            self.view.options = view_names(self.found[self.pair.value])
-            self.emptied.value = ()
-            for control, value in controls.items():
-                control.value = value
-        finally:
-            for control in self._controls:
-                control.observe(self._refresh, "value")
-        self._refresh()
+    def hear(self, message: dict) -> None:
+        """Answer the page: decode the point that it asks for."""
+        if not 0 <= message.get("point", -1) < len(self.contents):
+            return
+        content, views = self.decode(message["point"], self.change(message["change"]))
+        self._wire.send({**message, "views": views, "slots": self.slots(content)})
 
-    def _refresh(self, _=None) -> None:
-        view, content, decoded = self.decode()
-        self._output.show_html(self.page(view, content, decoded), self.text(view, decoded))
-
-    def text(self, view: View, decoded: Decoded) -> str:
-        """The decode in words."""
-        verdict = "exactly right" if decoded.ids == view.target_ids else "different"
-        return f"{self.pair.value}, mode {view.mode}: wrote {self.generator.text(decoded.ids)!r} ({verdict})"
-
-    def page(self, view: View, content: Content, decoded: Decoded) -> str:
-        """The decode as HTML: every token in the color of its probability, and every slot's nearest tokens."""
-        exact = decoded.ids == view.target_ids
-        tokens = "".join(
-            f'<span title="p = {p:.3f}" style="background: rgba({mixed(p)}, 0.35); padding: 2px 1px">'
-            f"{self.token_html(token)}</span>"
-            for token, p in zip(decoded.ids, decoded.probabilities, strict=True)
-        )
-        verdict = "exactly the target, EOS included" if exact else "not the target"
-        lowest = min(decoded.probabilities, default=0.0)
-        return (
-            '<div style="line-height: 1.9; font-size: 14px" class="dcm-decode">'
-            f"<div>wanted: {html.escape(view.target_text)}</div>"
-            f"<div>written: {tokens}</div>"
-            f"<div><b>{verdict}</b>; least probable token {lowest:.2f}</div>"
-            f"{self.slots_table(content)}</div>"
-        )
-
-    def token_html(self, token: int) -> str:
-        """A token's text, escaped, with EOS and white space made visible."""
-        if token == self.generator.eos_id:
-            return "⏎"
-        return html.escape(self.generator.text((token,))).replace(" ", "&nbsp;").replace("\n", "↵")
-
-    def slots_table(self, content: Content) -> str:
-        """Nearest token of every slot, by distance and by direction."""
+    def slots(self, content: Content) -> list[tuple]:
+        """For each slot: its number, norm, and nearest tokens by distance and by direction."""
         near = nearest_tokens(self.generator, content)
-        rows = "".join(
-            f"<tr><td>{slot}</td><td>{norm:.2f}</td><td>{self.token_html(token)}</td><td>{distance:.2f}</td>"
-            f"<td>{self.token_html(cosine_token)}</td><td>{cosine:.2f}</td></tr>"
-            for slot, (norm, token, distance, cosine_token, cosine) in enumerate(
-                zip(
-                    near.norm.tolist(),
-                    near.token.tolist(),
-                    near.distance.tolist(),
-                    near.cosine_token.tolist(),
-                    near.cosine.tolist(),
-                    strict=True,
-                )
-            )
-        )
+        tokens = [
+            [token_text(self.generator, each) for each in ids.tolist()] for ids in (near.token, near.cosine_token)
+        ]
+        figures = [[round(each, 2) for each in column.tolist()] for column in (near.norm, near.distance, near.cosine)]
+        norm, distance, cosine = figures
+        return list(zip(range(1, len(content) + 1), norm, tokens[0], distance, tokens[1], cosine, strict=True))
+
+    @cached_property
+    def data(self) -> dict:
+        """What the page knows without a kernel."""
+        table, clouds = self.points.table, self.points.clouds
+        written = self.points.written()
+        rows = table[COLUMNS].astype(object).where(table[COLUMNS].notna(), None).values.tolist()
+        for row, neighbors, decodes in zip(rows, self.points.neighbors, written, strict=True):
+            row[-2:] = [round(place, 4) for place in row[-2:]]
+            row += [neighbors, decodes]
+        return {
+            "wire": self._wire.id,
+            "columns": [*COLUMNS, "neighbors", "decodes"],
+            "points": rows,
+            "sets": [{"name": cloud.name, "hollow": cloud.starts} for cloud in clouds],
+            "fields": [*fields_of(table, [cloud.name for cloud in clouds])],
+            "color": "topic",
+            "first": self.first,
+            "slots": max(cloud.contents.shape[1] for cloud in clouds),
+            "similarity": f"cosine of the {self.points.kind}, standardized",
+            "method": f"{self.points.places[1]} of the {self.points.kind}, standardized. Near points are alike; gaps "
+            "between groups and their sizes mean nothing.",
+        }
+
+    def page(self) -> str:
+        """The explorer as HTML; until its script runs, and where none may, a picture and the first decode."""
+        data = json.dumps({**self.data, "css": (PANEL / "panel.css").read_text()}, ensure_ascii=False, allow_nan=False)
+        script = "".join((PANEL / name).read_text() for name in ("map.js", "content.js", "panel.js"))
+        still = base64.b64encode(self.drawing().encode()).decode()
+        lines = "".join(f"<div>{escaped(line)}</div>" for line in self.text().splitlines())
         return (
-            "<details><summary>Nearest vocabulary token of every slot</summary><table><tr><th>slot</th><th>norm</th>"
-            "<th>nearest by distance</th><th>distance</th><th>nearest by direction</th><th>cosine</th></tr>"
-            f"{rows}</table></details>"
+            f'<div class="dcm-explorer" id="dcm-{self._wire.id}"><img alt="contents in a plane, by topic" '
+            f'src="data:image/svg+xml;base64,{still}">{lines}</div>'
+            f"<script>(() => {{ const root = document.currentScript?.previousElementSibling ?? "
+            f'document.getElementById("dcm-{self._wire.id}");\n{script}\n'
+            # a text of the data must not end the script
+            f"dcmExplorer(root, {data.replace('<', chr(92) + 'u003c')}); }})();</script>"
         )
 
+    def text(self) -> str:
+        """The first content's decode in words."""
+        lines = [f"{len(self.contents)} points; {self.points.table['problem'][self.first]}:"]
+        for view in self.data["points"][self.first][-1]:
+            wrote = view.get("text") or "".join(token for token, _ in view["tokens"])
+            lines.append(f"mode {view['mode']} writes {wrote!r} ({'exactly' if view['exact'] else 'not'} the target)")
+        return "\n".join(lines)
 
-def view_names(solution: Solution) -> list[str]:
-    """The modes that a solution's views go by."""
-    return [view.name for view in solution.problem.views]
+    def figure(self):
+        """The points as an ordinary figure, colored by topic, without the starts."""
+        table = self.points.table
+        ends = table[[not self._starts(number) for number in table["set"]]]
+        return cluster_map(ends, "Contents in a plane", "topic", self.points.places[1])
+
+    def drawing(self) -> str:
+        """A small picture of the points."""
+        dots = "".join(
+            f'<circle cx="{12 + 576 * row.x:.0f}" cy="{348 - 336 * row.y:.0f}" r="4" fill="{color_of(row.topic)}" '
+            f'fill-opacity="{0.35 if self._starts(row.set) else 0.9}"/>'
+            for row in self.points.table.head(DRAWN).itertuples()
+        )
+        return f'<svg xmlns="http://www.w3.org/2000/svg" width="600" height="360">{dots}</svg>'
 
 
-def mixed(p: float) -> str:
-    """The color between LOW and HIGH for a probability, as red, green, blue."""
-    return ", ".join(str(round(low + p * (high - low))) for low, high in zip(LOW, HIGH, strict=True))
-
-
-def show_clusters(figure: go.Figure, explorer: Explorer) -> None:
-    """Show a figure of :func:`dcm_helpers.show.cluster_map`; clicking a point opens its pair in the explorer.
-
-    Where there is no widget front end the same output holds the plain figure.
-    """
-    widget = go.FigureWidget(figure)
-
-    def open_clicked(trace, points, _) -> None:
-        for index in points.point_inds:
-            explorer.open(trace.customdata[index][0])
-
-    for trace in widget.data:
-        trace.on_click(open_clicked)
-    output = LiveOutput()
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    output.show({WIDGET: view, PLOTLY: json.loads(figure.to_json()), "text/plain": "figure"})
+def fields_of(table: pd.DataFrame, sets: list[str]) -> list[dict]:
+    """What points can be colored by: categories with the colors of their names, and numbers with their range."""
+    fields = []
+    for key, name in CATEGORIES.items():
+        values = {str(value): value for value in table[key]}
+        if len(values) > 1 or key == "topic":
+            fields.append({"key": key, "name": name, "colors": colors_of(values)})
+    if len(sets) > 1:
+        fields.append({"key": "setName", "name": "set", "colors": colors_of(sets)})
+    for key, name in NUMBERS.items():
+        values = table[key].dropna()
+        if len(values) and values.max() > values.min():
+            low, high = (float(f"{each:.2g}") for each in (values.min(), values.max()))
+            fields.append({"key": key, "name": name, "low": low, "high": high, "log": bool(values.min() > 0)})
+    return fields

@@ -11,7 +11,9 @@ from latex2mathml.converter import convert as to_mathml
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-from dcm_helpers.show.live import PLOTLY, WIDGET
+from dcm_helpers.show.style import PLOTLY
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 MATH = re.compile(
     r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^$\n]+?)\$(?!\w)", re.DOTALL

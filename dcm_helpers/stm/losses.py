@@ -46,6 +46,11 @@ class Scores:
         return (-self.nll.max(1).values).exp()
 
     @property
+    def tokens_right(self) -> Float[Tensor, " N"]:
+        """Share of the target's tokens, EOS included, that are the most probable ones under teacher forcing."""
+        return (self.correct & self.mask).sum(1) / self.lengths
+
+    @property
     def teacher_forced_exact(self) -> Bool[Tensor, " N"]:
         """Whether every target token, EOS included, is the most probable one under teacher forcing."""
         return self.correct.all(1)

@@ -1,12 +1,16 @@
 """The dashboard without a front end: nothing finished is lost."""
 
 import asyncio
+import os
+import signal
+import threading
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.show import Dashboard
 
 CONFIG = OptimizerConfig(K=8, num_steps=150, num_restarts=1)
+TWO_AT_ONCE = OptimizerConfig(K=8, num_steps=300, batch_size=2)
 
 
 def test_the_dashboard_gives_what_the_optimizer_gives(tiny, problems):
@@ -16,37 +20,30 @@ def test_the_dashboard_gives_what_the_optimizer_gives(tiny, problems):
     assert [(r.problem.id, r.steps, r.reconstructed) for r in watched] == [
         (r.problem.id, r.steps, r.reconstructed) for r in plain
     ]
-    states = board.states()
-    assert list(states["problem"]) == [problem.id for problem in problems[:5]]
-    assert (states["state"] == "reconstructed").sum() == sum(result.reconstructed for result in watched)
-    assert set(board.curves()["problem"]) == {problem.id for problem in problems[:5]}
-    assert f"{len(watched)} of 5 done" in board.account(states)
+    assert board.watched.n == 5, "what the terminal's line counted"
 
 
-def test_stopping_keeps_what_is_done(tiny, problems):
-    """The button ends the run after the current step; what had ended is returned, the rest is left."""
-    board = Dashboard(ContentOptimizer(tiny, OptimizerConfig(K=8, num_steps=300, batch_size=2)))
-    original = board.draw_if_due
+def test_the_stop_button_keeps_what_is_done(tiny, problems):
+    """The message that the button sends ends the run in the middle of a step; what had ended is returned."""
+    board = Dashboard(ContentOptimizer(tiny, TWO_AT_ONCE))
 
-    def press_once_something_is_done():
-        if board.results:
-            board._button.click()
-        original()
+    async def pressed():
+        running = asyncio.ensure_future(board.watch(problems))
+        while not board.results:
+            await asyncio.sleep(0.01)
+        board._hear({"stop": True})
+        return await running
 
-    board.draw_if_due = press_once_something_is_done
-    kept = board.run(problems)
+    kept = asyncio.run(pressed())
     assert 0 < len(kept) < len(problems)
-    assert "stopped; what is done is kept" in board.account(board.states())
-    assert "waiting" in set(board.states()["state"])
 
 
-def test_watching_gives_the_same_and_an_interrupt_keeps_what_is_done(tiny, problems):
-    """A cancelled wait, which is what an interrupted kernel makes of it, ends the run and still returns results."""
-    board = Dashboard(ContentOptimizer(tiny, CONFIG))
-    watched = asyncio.run(board.watch(problems[:3]))
+def test_watching_gives_the_same_and_giving_up_keeps_what_is_done(tiny, problems):
+    """A cancelled wait ends the run and still returns results."""
+    watched = asyncio.run(Dashboard(ContentOptimizer(tiny, CONFIG)).watch(problems[:3]))
     plain = ContentOptimizer(tiny, CONFIG).optimize(problems[:3])
     assert [(r.problem.id, r.steps) for r in watched] == [(r.problem.id, r.steps) for r in plain]
-    board = Dashboard(ContentOptimizer(tiny, OptimizerConfig(K=8, num_steps=300, batch_size=2)))
+    board = Dashboard(ContentOptimizer(tiny, TWO_AT_ONCE))
 
     async def interrupted():
         waiting = asyncio.ensure_future(board.watch(problems))
@@ -57,3 +54,19 @@ def test_watching_gives_the_same_and_an_interrupt_keeps_what_is_done(tiny, probl
 
     kept = asyncio.run(interrupted())
     assert 0 < len(kept) < len(problems) and board.stop.is_set()
+
+
+def test_an_interrupt_is_heard_while_watching(tiny, problems):
+    """A signal, as the kernel's interrupt sends it, reaches a watched run; the handler of before is back afterwards."""
+    board = Dashboard(ContentOptimizer(tiny, TWO_AT_ONCE))
+    before = signal.getsignal(signal.SIGINT)
+
+    async def interrupted():
+        running = asyncio.ensure_future(board.watch(problems))
+        while not board.results:
+            await asyncio.sleep(0.01)
+        threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return await running
+
+    kept = asyncio.run(interrupted())
+    assert 0 < len(kept) < len(problems) and signal.getsignal(signal.SIGINT) is before

@@ -1,26 +1,30 @@
-"""The explorer without a front end: what its controls do."""
+"""The explorer without a browser: what its points say, what its controls do, and that texts of the data stay texts."""
 
+import json
+import re
+
+import numpy as np
 import pytest
 import torch
 
 from dcm_helpers.config import InputError
+from dcm_helpers.runs import Run, open_run
 from dcm_helpers.show import Explorer
-from dcm_helpers.show.explorer import NO_SLOT, NOBODY, Change
+from dcm_helpers.show.change import Change
+from dcm_helpers.show.points import Points, clouds_of
+
+NOTHING = {"noise": 0, "seed": 0, "blend": 0, "other": "", "swapped": None, "emptied": []}
 
 
 @pytest.fixture(scope="module")
 def explorer(example):
-    return Explorer(example.generator, example.solutions)
+    return Explorer(example, starts=True)
 
 
-@pytest.fixture(autouse=True)
-def fresh(request):
-    """Every test starts with an undisturbed explorer."""
-    if "explorer" in request.fixturenames:
-        explorer = request.getfixturevalue("explorer")
-        names = list(explorer.found)
-        explorer.open(names[1])
-        explorer.open(names[0])
+def point_of(explorer, name, starts=False):
+    """Number of a problem's content, or of its start."""
+    table = explorer.points.table
+    return table.index[(table["problem"] == name) & (table["set"] == (0 if starts else 1))][0]
 
 
 def test_changes_are_applied_in_order():
@@ -32,63 +36,124 @@ def test_changes_are_applied_in_order():
     assert torch.equal(Change(swapped=(0, 2)).of(content), content[[2, 1, 0, 3]])
     noisy = Change(noise=0.5).of(content)
     assert torch.allclose((noisy - content).norm(dim=1), 0.5 * content.norm(dim=1))
-    assert torch.equal(noisy, Change(noise=0.5).of(content)) and not torch.equal(
-        noisy, Change(noise=0.5, seed=1).of(content)
-    )
+    assert torch.equal(noisy, Change(noise=0.5).of(content))
+    assert not torch.equal(noisy, Change(noise=0.5, seed=1).of(content))
     assert torch.equal(content, torch.arange(12.0).view(4, 3)), "the stored content never changes"
+    few = Change(blend_with=torch.ones(2, 3), blend=1.0, emptied=(7,), swapped=(0, 9))
+    assert torch.equal(few.of(content), content), "what another size of content cannot have is left out"
 
 
-def test_the_explorer_decodes_what_is_stored(explorer):
-    for name, solution in explorer.found.items():
-        explorer.open(name)
-        for index, mode in enumerate("QA"):
-            explorer.view.value = mode
-            view, content, decoded = explorer.decode()
-            assert view is solution.problem.views[index] and torch.equal(content, solution.content)
-            assert list(decoded.ids) == solution.record["views"][index]["decoded_ids"]
+def test_points_say_what_is_stored(explorer, example):
+    """Every content, then every start, with its own texts, steps to exact and decode, and a place in the plane."""
+    table, stored = explorer.points.table, {record["problem"]: record for record in example.records(2)}
+    assert len(table) == 2 * len(stored) and table["set"].tolist() == [0] * len(stored) + [1] * len(stored)
+    for index, row in table.iterrows():
+        record = stored[row["problem"]]
+        assert [row["question"], row["answer"]] == [view["target_text"] for view in record["views"]]
+        assert row["topic"] == example.pairs[record["pair"]].topic
+        content = explorer.contents[index]
+        if row["set"] == 1:
+            assert row["steps"] == record["steps_to_exact"] and row["loss"] == record["loss"]
+            assert torch.equal(content, example.content(record))
+        else:
+            assert np.isnan(row["steps"]) and np.isnan(row["loss"])
+            assert torch.equal(content, example.start(example.solution(record)).cpu())
+    assert table[["x", "y"]].min().tolist() == [0, 0] and table[["x", "y"]].max().tolist() == [1, 1]
+
+
+def test_neighbors_are_the_nearest_by_cosine(explorer):
+    vectors = explorer.points.features
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    sets = explorer.points.table["set"].to_numpy()
+    for index, near in enumerate(explorer.points.neighbors):
+        others = [other for other in np.flatnonzero(sets == sets[index]) if other != index]
+        nearest = sorted(others, key=lambda other: -units[index] @ units[other])[:5]
+        assert [other for other, _ in near] == nearest
+        assert [cosine for _, cosine in near] == pytest.approx([units[index] @ units[o] for o in nearest], abs=1e-3)
+
+
+def test_decodes_are_those_that_were_stored(explorer, example):
+    """What the page has without a kernel, and what a kernel answers when nothing is changed, is what was written."""
+    for index, row in enumerate(explorer.data["points"]):
+        views = row[-1]
+        if explorer.points.table["set"][index] == 0:
+            assert views is None
+            continue
+        record = explorer.records[index]
+        assert [view["exact"] for view in views] == [view["reconstructed"] for view in record["views"]]
+        assert [len(view["tokens"]) for view in views] == [len(view["decoded_ids"]) for view in record["views"]]
+        assert all(0 <= p <= 1 for view in views for _, p in view["tokens"])
+        for now, kept in zip(explorer.decode(index, Change())[1], views, strict=True):
+            (texts, ps), (kept_texts, kept_ps) = (zip(*view.pop("tokens"), strict=True) for view in (now, dict(kept)))
+            assert texts == kept_texts and ps == pytest.approx(kept_ps, abs=0.01)
+            assert now == {name: value for name, value in kept.items() if name != "tokens"}
 
 
 def test_every_control_changes_what_is_read(explorer):
-    explorer.view.value = "Q"
-    _, before, written = explorer.decode()
-    explorer.noise.value = 2.0
-    _, noisy, disturbed = explorer.decode()
-    assert not torch.equal(before, noisy) and disturbed.ids != written.ids
-    explorer.noise.value = 0.0
-    explorer.emptied.value = (0, 2)
-    assert explorer.decode()[1][[0, 2]].abs().sum() == 0
-    explorer.emptied.value = ()
-    explorer.one.value, explorer.two.value = 0, 7
-    assert torch.equal(explorer.decode()[1][0], before[7])
-    explorer.one.value = explorer.two.value = NO_SLOT
-    names = list(explorer.found)
-    explorer.other.value, explorer.blend.value = names[1], 1.0
-    _, content, decoded = explorer.decode()
-    assert torch.allclose(content, explorer.found[names[1]].content, atol=1e-6)
-    assert list(decoded.ids) == explorer.found[names[1]].record["views"][0]["decoded_ids"]
+    names = [record["problem"] for record in explorer.records[-2:]]
+    one, other = (point_of(explorer, name) for name in names)
+    content, written = explorer.decode(one, Change())
+    noisy, disturbed = explorer.decode(one, explorer.change({**NOTHING, "noise": 2.0}))
+    assert not torch.equal(content, noisy) and disturbed != written
+    emptied, _ = explorer.decode(one, explorer.change({**NOTHING, "emptied": [0, 2]}))
+    assert emptied[[0, 2]].abs().sum() == 0 and emptied[1].abs().sum() > 0
+    swapped, _ = explorer.decode(one, explorer.change({**NOTHING, "swapped": [0, 7]}))
+    assert torch.equal(swapped[0], content[7])
+    blended, views = explorer.decode(one, explorer.change({**NOTHING, "blend": 1.0, "other": names[1]}))
+    assert torch.allclose(blended, explorer.contents[other], atol=1e-6)
+    assert [view["tokens"] for view in views] == [view["tokens"] for view in explorer.decode(other, Change())[1]]
+    assert explorer.change({**NOTHING, "blend": 1.0, "other": "nobody"}) == Change(blend=1.0)
 
 
-def test_opening_another_pair_takes_every_disturbance_back(explorer):
-    names = list(explorer.found)
-    explorer.noise.value, explorer.emptied.value, explorer.other.value = 1.0, (0,), names[1]
-    explorer.open(names[2])
-    assert explorer.change() == Change() and explorer.other.value == NOBODY
-    explorer.noise.value = 1.0
-    explorer.open(names[2])
-    assert explorer.change() == Change(), "opening the pair that is open does so too"
-    with pytest.raises(InputError, match="no problem 'nobody'"):
-        explorer.open("nobody")
+def test_the_kernel_answers_what_the_page_asks(explorer, monkeypatch):
+    answers = []
+    monkeypatch.setattr(explorer._wire, "send", answers.append)
+    start = point_of(explorer, explorer.records[0]["problem"], starts=True)
+    explorer.hear({"ask": 7, "point": int(start), "change": NOTHING})
+    explorer.hear({"ask": 8, "point": 10**6, "change": NOTHING})
+    (answer,) = answers
+    assert answer["ask"] == 7 and not all(view["exact"] for view in answer["views"]), "a start writes something else"
+    assert len(answer["slots"]) == 8 and json.dumps(answer)
 
 
-def test_the_page_escapes_and_tells_right_from_wrong(explorer):
-    view, content, decoded = explorer.decode()
-    page = explorer.page(view, content, decoded)
-    assert "exactly the target" in page and page.count("<tr>") == 1 + len(content)
-    hostile = type(view)("Q", "<img src=x onerror=alert(1)>", (1, 2))
-    page = explorer.page(hostile, content, decoded)
-    assert "<img" not in page and "not the target" in page
+def test_the_output_survives_without_scripts_and_texts_stay_texts(explorer, example, monkeypatch):
+    """One HTML form, no widget; a picture and the first decode stand in it; a hostile text ends no script."""
+    page = explorer.page()
+    assert page.index("<img") < page.index("<script>") and "exactly the target" in page[: page.index("<script>")]
+    assert set(explorer._repr_mimebundle_()) <= {"text/html", "text/plain", "image/png"}
+    hostile = "</script><img src=x onerror=alert(1)> $5 or $6"
+    row = [hostile if isinstance(value, str) else value for value in explorer.data["points"][0]]
+    monkeypatch.setitem(explorer.data, "points", [row, *explorer.data["points"][1:]])
+    assert "<img src=x" not in explorer.page() and explorer.page().count("</script>") == 1
+    fields = {field["key"] for field in explorer.data["fields"]}
+    assert {"topic", "type", "steps", "loss", "setName"} <= fields
 
 
-def test_an_explorer_needs_solutions(tiny):
-    with pytest.raises(InputError, match="nothing to explore"):
-        Explorer(tiny, [])
+def test_several_runs_lie_in_one_plane(example, tmp_path, monkeypatch):
+    """Runs with other slots are compared by their mean slot; side by side, or by another Generator, they are not."""
+    monkeypatch.delenv("DCM_RUN", raising=False)
+    smaller = open_run(stages="2", model="tiny", num_examples=6, K=4, results=tmp_path)
+    both = Points(clouds_of([example, smaller], starts=False))
+    assert both.table["K"].tolist() == [8] * 6 + [4] * 6 and both.features.shape[1] == example.generator.width
+    assert {cloud.name for cloud in both.clouds} == {example.name, smaller.name}
+    with pytest.raises(InputError, match="8 slots cannot lie side by side"):
+        _ = Points(clouds_of([example, smaller], starts=False), "flattened")
+    manifest = smaller.folder.read_json("run.json")
+    manifest["generator"]["fingerprint"] = "other"
+    smaller.folder.write_json("run.json", manifest)
+    with pytest.raises(InputError, match="different Generators"):
+        clouds_of([example, Run(smaller.folder)], starts=False)
+
+
+def test_positions_are_kept_with_the_run(example, monkeypatch):
+    places, method = Points(clouds_of([example], starts=False)).places
+    monkeypatch.setattr("dcm_helpers.show.points.plane", lambda _: pytest.fail("computed again"))
+    again, same_method = Points(clouds_of([example], starts=False)).places
+    assert (again == places).all() and same_method == method
+    files = list((example.folder.path / "shown").glob("plane-*.json"))
+    assert files and all(re.search(r'"method": "(UMAP|PCA)"', path.read_text()) for path in files)
+
+
+def test_an_explorer_needs_solutions():
+    with pytest.raises(InputError, match="no run to explore"):
+        Explorer()

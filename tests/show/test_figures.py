@@ -1,45 +1,46 @@
 """Figures hold what their tables say, in the one template, and texts cannot bring markup into them."""
 
+import base64
+import shutil
+
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from dcm_helpers.runs import curves_of
+from dcm_helpers.markup import TEXT_LIMIT
 from dcm_helpers.show import (
+    alignment,
     cluster_map,
     distributions,
-    loss_curves,
+    matrix,
     rates,
     reconstructed_by_step,
     scatter,
     slices,
-    status_grid,
     surface,
+    token_probabilities,
 )
-from dcm_helpers.show.figures import STATES
-from dcm_helpers.show.style import COLORS, INK, TEXT_LIMIT
+from dcm_helpers.show.style import COLORS, INK, PLOTLY, WithPicture, color_of
 
 
 def records():
     return pd.DataFrame(
-        {"kind": ["a", "a", "a", "b"], "steps": [5, 2, 9, 4], "reconstructed": [True, True, False, True]}
+        {
+            "kind": ["a", "a", "a", "b"],
+            "steps": [105, 102, 9, 104],
+            "steps_to_exact": [5, 2, None, 4],
+            "reconstructed": [True, True, False, True],
+        }
     )
 
 
-def test_share_reconstructed_counts_failures_in_the_denominator():
+def test_share_exact_is_over_steps_to_exact_and_failures_are_in_the_denominator():
+    """Not over all updates of a restart, which go on after the first exact content."""
     figure = reconstructed_by_step(records(), "title")
     assert list(figure.data[0].x) == [0, 2, 5]
     assert list(figure.data[0].y) == pytest.approx([0, 1 / 3, 2 / 3])
     assert list(figure.data[1].y) == [0, 1.0]
-
-
-def test_status_grid_codes_every_problem_and_leaves_the_rest_blank():
-    states = pd.DataFrame(
-        {"problem": list("abcd"), "state": list(STATES), "steps": [0, 1, 2, 3], "loss": [float("nan"), 1, 2, 3]}
-    )
-    grid = status_grid(states, columns=3).data[0]
-    assert [list(row) for row in grid.z] == [[0, 1, 2], [3, None, None]]
-    assert "optimizing, 1 steps" in grid.text[0][1]
+    assert figure.layout.xaxis.title.text == "steps to exact"
 
 
 def test_rates_carry_their_intervals():
@@ -49,41 +50,63 @@ def test_rates_carry_their_intervals():
     assert list(trace.error_y.arrayminus) == pytest.approx([0.1, 0.2])
 
 
-def test_clusters_carry_the_problem_and_harmless_texts():
+def test_clusters_carry_harmless_texts_and_colors_of_names():
     points = pd.DataFrame(
         {
             "x": [0.0, 1.0],
             "y": [1.0, 0.0],
             "problem": ["p<1>", "p2"],
-            "question": ["<script>alert(1)</script>", "b"],
+            "question": ["<script>alert(1)</script>", "$5 or $6"],
             "answer": ["x" * 200, "y"],
-            "decoded": ["a & b", "c"],
-            "topic": ["one", "two"],
+            "topic": ["history", "physics"],
         }
     )
     figure = cluster_map(points, "title", color="topic", method="PCA")
-    raw, *shown = figure.data[0].customdata[0]
-    assert raw == "p<1>", "what a click hands on"
-    assert shown[1].startswith("&lt;script&gt;") and len(shown[2]) <= TEXT_LIMIT and shown[3] == "a &amp; b"
+    shown = figure.data[0].customdata[0]
+    assert shown[0] == "p&lt;1&gt;" and shown[1].startswith("&lt;script&gt;") and len(shown[2]) <= TEXT_LIMIT
+    assert "$" not in figure.data[1].customdata[0][1], "no mathematics"
     assert figure.layout.xaxis.title.text == "PCA 1 (no unit)"
+    alone = cluster_map(points.tail(1), "title", color="topic", method="PCA")
+    assert alone.data[0].marker.color == figure.data[1].marker.color, "colors do not change between runs"
+
+
+def test_titles_and_names_from_the_data_are_harmless():
+    """A pair's id stands in titles, legends and hovers: as text."""
+    hostile = "<b>$x$</b>"
+    table = pd.DataFrame({"kind": [hostile], "value": [1.0], "name": [hostile]})
+    line = pd.DataFrame({"line": hostile, "t": [0, 1], "loss": [1.0, 2.0], "teacher_forced_exact": [True, False]})
+    square = pd.DataFrame({"x": [0, 0, 1, 1], "y": [0, 1, 0, 1], "loss": [1.0, 2, 3, 4]})
+    tokens = pd.DataFrame({"view": ["Q"], "position": [1], "token": [hostile], "probability": [0.5]})
+    positions = pd.DataFrame({"view": ["Q"], "position": [0], "part": ["target"], "token": [hostile], "predicts": [""]})
+    figures = [
+        distributions(table, "value", hostile, "value"),
+        scatter(table, "value", "value", "kind", "name", hostile, {}),
+        slices(line, hostile, "t"),
+        surface(square, hostile, "x", "y"),
+        token_probabilities(tokens, hostile),
+        alignment(positions, hostile),
+        matrix(pd.DataFrame([[1.0]], index=[hostile], columns=[hostile]), hostile, "unit"),
+        reconstructed_by_step(records().assign(kind=hostile), hostile),
+    ]
+    for figure in figures:
+        text = figure.to_json().replace("\\u003c", "<").replace("\\u003e", ">")
+        assert "<b>$" not in text, figure.data[0].type
+        assert figure.layout.title.text == "&lt;b&gt;&#36;x&#36;&lt;/b&gt;"
 
 
 def test_every_figure_has_the_template_and_titled_axes():
-    curves = curves_of([("p", ("Q", "A"), [(0, (2.0, 1.0)), (1, (1.0, 0.5))])])
-    assert curves["loss"].tolist() == [2.0, 1.0, 1.0, 0.5]
     line = pd.DataFrame({"line": "a", "t": [0, 1], "loss": [1.0, 2.0], "teacher_forced_exact": [True, False]})
     square = pd.DataFrame({"x": [0, 0, 1, 1], "y": [0, 1, 0, 1], "loss": [1.0, 2, 3, 4]})
     some = pd.DataFrame({"kind": ["a", "b"], "value": [1.0, 2.0], "name": ["m", "n"]})
     labels = {"value": "value (unit)"}
     figures = [
-        loss_curves(curves, "title"),
         slices(line, "title", "t"),
         surface(square, "title", "x", "y"),
         distributions(some, "value", "title", "value (unit)"),
         scatter(some, "value", "value", "kind", "name", "title", labels),
         reconstructed_by_step(records(), "title"),
     ]
-    assert list(figures[2].data[0].z[0]) == [1.0, 3.0], "rows of a surface are y"
+    assert list(figures[1].data[0].z[0]) == [1.0, 3.0], "rows of a surface are y"
     for figure in figures:
         assert isinstance(figure, go.Figure)
         assert figure.layout.template.layout.colorway == COLORS
@@ -101,3 +124,29 @@ def test_ink_is_readable_on_white_and_on_dark():
     for page in ("#ffffff", "#111111"):
         light, dark = sorted((luminance(INK), luminance(page)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3.5
+
+
+def test_colors_belong_to_names():
+    assert color_of("history") == color_of("history") != color_of("physics")
+    assert color_of("my own topic") == color_of("my own topic")
+    assert color_of("no topic") == color_of("no cluster") == color_of("")
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium draws the pictures, and is not installed")
+def test_a_picture_stands_beside_a_figure(monkeypatch):
+    """One output holds what draws the figure and a PNG of it; without pictures the figure is there all the same."""
+    monkeypatch.delenv("DCM_PICTURES", raising=False)
+    figure = distributions(pd.DataFrame({"kind": ["a"], "value": [1.0]}), "value", "A title", "value").to_dict()
+    bundle = WithPicture().to_mimebundle(figure)
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG") and len(bundle["image/png"]) < 300_000
+    monkeypatch.setenv("DCM_PICTURES", "0")
+    plain = WithPicture().to_mimebundle(figure)
+    assert set(plain) == {PLOTLY, "text/plain"} and "A title" in plain["text/plain"]
+
+
+def test_a_browser_that_fails_costs_the_picture_alone(monkeypatch, capsys):
+    monkeypatch.delenv("DCM_PICTURES", raising=False)
+    monkeypatch.setattr("kaleido.calc_fig_sync", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("kaleido.start_sync_server", lambda **_: None)
+    assert set(WithPicture().to_mimebundle({"data": [], "layout": {}})) == {PLOTLY, "text/plain"}
+    assert "without pictures" in capsys.readouterr().err

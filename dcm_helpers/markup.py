@@ -1,0 +1,28 @@
+"""Texts of the data made fit to be shown: on one line, in HTML, in a figure's label. Nothing else escapes."""
+
+import html
+
+TEXT_LIMIT = 60
+AS_IT_IS = "mathjax_ignore tex2jax_ignore"
+"""Classes of HTML in which JupyterLab and its exports take dollar signs for money, not for mathematics."""
+
+
+def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
+    """A text on one line, cut to a length; white space alone is spelled out."""
+    text = " ".join(text.split()) or repr(text).strip("'")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    """A text for HTML, inside an element or an attribute."""
+    return html.escape(str(text))
+
+
+def label(text: str, limit: int = TEXT_LIMIT) -> str:
+    """A text for a title, a name or a hover of a figure: plotly reads tags there, and mathematics between dollars."""
+    return html.escape(shortened(str(text), limit), quote=False).replace("$", "&#36;")
+
+
+def visible(token: str) -> str:
+    """A token's text for HTML, with spaces and line ends that can be seen."""
+    return escaped(token).replace(" ", "&nbsp;").replace("\n", "↵")

@@ -1,0 +1,12 @@
+"""How far something is, for people who watch: a line in a terminal, a board in a notebook; and how to stop it.
+
+follow   what a place has: line or board; Ctrl-C, kernel interrupt, SIGTERM
+line     the terminal's line
+board    a notebook's board: every problem as a cell, pace, time left
+curves   loss curves as a drawing inside HTML
+live     output that is replaced in place; the wire between a page and the kernel
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

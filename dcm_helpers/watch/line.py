@@ -1,0 +1,48 @@
+"""The terminal's progress line."""
+
+import sys
+
+from tqdm import tqdm
+
+from dcm_helpers.optimize import Progress
+
+TERMINAL_SECONDS = 0.2
+LOG_SECONDS = 30
+"""In a file, a line now and then is enough."""
+
+
+class ProgressLine(tqdm):
+    """A tqdm line that can be fed from the optimizer.
+
+    Args:     total  how many problems there are;  done, reconstructed  of these, how many were so before
+    """
+
+    def __init__(self, title: str, total: int, done: int = 0, reconstructed: int = 0):
+        self._reconstructed = reconstructed
+        interval = TERMINAL_SECONDS if sys.stderr.isatty() else LOG_SECONDS
+        super().__init__(
+            desc=title,
+            total=total,
+            initial=done,
+            unit="problem",
+            mininterval=interval,
+            maxinterval=interval,
+            miniters=0,
+            smoothing=0,  # results come in bursts; the average pace predicts best
+            dynamic_ncols=True,
+        )
+
+    def show(self, progress: Progress) -> None:
+        """Redraw, at most every so often, from where the optimizer is."""
+        parts = [f"{self._reconstructed} reconstructed"]
+        if progress.in_flight:
+            parts.append(f"{progress.tokens_right:.0%} of tokens right in {len(progress.in_flight)} in flight")
+        if seconds := self.format_dict["elapsed"]:
+            parts.append(f"{progress.work.updates / seconds:.1f} steps/s")
+        self.set_postfix_str(", ".join(parts), refresh=False)
+        self.update(0)
+
+    def finished(self, problem: str, reconstructed: bool, result: object = None) -> None:
+        """Count a problem that has ended."""
+        self._reconstructed += reconstructed
+        self.update()
