@@ -9,8 +9,6 @@ from typing import Annotated
 import tyro
 
 from dcm_helpers.config import InputError, require
-from dcm_helpers.runs import MANIFEST, RunFolder
-from dcm_helpers.show import comparison, run_summary
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,11 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    command = tyro.cli(Command, args=arguments, description=Command.__doc__)
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.analyze_results")
+    # imported here: they take a second, which --help should not
+    from dcm_helpers.runs import MANIFEST, RunFolder
+    from dcm_helpers.show import comparison, run_summary
+
     try:
         paths = [run if run.exists() else command.output_dir / run for run in command.runs]
         paths = paths or sorted(manifest.parent for manifest in command.output_dir.glob(f"*/{MANIFEST}"))

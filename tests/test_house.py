@@ -119,6 +119,23 @@ def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
     assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/report.py")}
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_comes_at_once(name):
+    """It waits for no library that takes seconds to import, the known names that it tells included."""
+    code = f"""
+import sys
+from dcm_helpers.{name} import main
+try:
+    main(["--help"])
+finally:
+    heavy = {{"torch", "transformers", "datasets", "sklearn"}} & set(sys.modules)
+    print("heavy:", sorted(heavy), file=sys.stderr)
+"""
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0 and "--help" in process.stdout, process.stderr
+    assert process.stderr.strip() == "heavy: []"
+
+
 @pytest.mark.parametrize("path", INSIDE, ids=str)
 def test_modules_stay_small_and_documented(path):
     source = (PACKAGE / path).read_text()

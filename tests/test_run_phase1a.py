@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -272,6 +273,23 @@ def test_every_setting_is_a_flag_with_help(capsys):
     names = {field.name for group in groups for field in dataclasses.fields(group)}
     for name in names - {"generator", "data", "optimizer"} | {"all", "resume", "preset"}:
         assert f"--{name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_each_group_of_the_help_fits_a_screen(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        run_phase1a.parse(["--help"])
+    text = capsys.readouterr().out
+    assert "\x1b" not in text, "no colors where nobody looks"
+    assert max(map(len, text.splitlines())) <= max(columns, 80)
+    titles = list(re.finditer(r"^\W+((\w+ )?options) \W+$", text, re.MULTILINE))
+    wanted = ["options", "Generator options", "data options", "optimization options"]
+    assert [title[1] for title in titles] == wanted
+    if columns == 100:
+        ends = [title.start() for title in titles[1:]] + [len(text)]
+        heights = [text.count("\n", title.start(), end) for title, end in zip(titles, ends, strict=True)]
+        assert max(heights) <= 40, heights
 
 
 def test_config_errors_are_input_errors():
