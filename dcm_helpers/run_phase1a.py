@@ -59,7 +59,7 @@ def execute(command: Command) -> int:
     from dcm_helpers.generator import MEMORY_ADVICE
     from dcm_helpers.optimize import ContentOptimizer, stopping_on_interrupt
     from dcm_helpers.runs import prepare
-    from dcm_helpers.show import run_summary
+    from dcm_helpers.show import next_commands, run_summary
 
     logging.disable_progress_bar()
     try:
@@ -68,7 +68,7 @@ def execute(command: Command) -> int:
             print(f"Results go to {run.folder.path}", file=sys.stderr)
             with stopping_on_interrupt(run.stop):
                 summary = run.run()
-            print(run_summary(run.folder))
+            print(f"{run_summary(run.folder)}\n\n{next_commands(run.folder)}")
     except torch.OutOfMemoryError as error:
         raise InputError(f"one row does not fit the device's memory ({error}); {MEMORY_ADVICE}") from error
     if not summary["finished"]:

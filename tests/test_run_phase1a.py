@@ -116,10 +116,10 @@ def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
 def test_reports(finished, capsys):
     assert analyze_results.main([str(finished / "run")]) == 0
     text = capsys.readouterr().out
-    for words in ("Stage 1", "Stage 2", "Stage 3", "tier", "95 % Wilson"):
+    for words in ("Stage 1", "Stage 2", "Stage 3", "tier", "95 % Wilson", "steps to exact", "written exactly", "Next"):
         assert words in text
     assert analyze_results.main(["run", "run", "--output-dir", str(finished)]) == 0
-    assert "median steps" in capsys.readouterr().out
+    assert "Equal in all runs: Generator tiny, dtype float32, pairs 6 from" in capsys.readouterr().out
     assert analyze_results.main(["nothing", "--output-dir", str(finished)]) == 2
     assert "no run folder" in capsys.readouterr().err
 

@@ -5,6 +5,8 @@ figures    figures from tables
 live       output that is updated in place
 dashboard  watch the optimizer, stop it
 explorer   disturb a content and read what comes out
+commands   what to type next
+compare    several runs side by side, as text
 summary    what a run says, as text
 page       an executed notebook as one HTML file
 report     a report: all pages and their index

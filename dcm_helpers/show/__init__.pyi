@@ -1,3 +1,6 @@
+from .commands import next_commands as next_commands
+from .commands import settings_of as settings_of
+from .compare import comparison as comparison
 from .dashboard import Dashboard as Dashboard
 from .explorer import Explorer as Explorer
 from .explorer import show_clusters as show_clusters
@@ -16,5 +19,4 @@ from .figures import token_probabilities as token_probabilities
 from .page import to_html as to_html
 from .report import chosen_notebooks as chosen_notebooks
 from .report import write_report as write_report
-from .summary import comparison as comparison
 from .summary import run_summary as run_summary
