@@ -187,12 +187,12 @@ def prepared(command: Command, dtype: str, compiled: bool) -> "tuple[Generator, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input."""
     parts = {"speed": speed, "race": run_race, "growth": growth}
-    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
-    import torch
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     try:
+        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
+        import torch
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
         figures: dict = {
             "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
             "machine": {

@@ -74,8 +74,8 @@ def make(command: Command) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
-    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
     try:
+        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
         if command.findings:
             show_findings(command.study)
             return 0

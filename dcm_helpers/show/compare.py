@@ -27,8 +27,8 @@ def comparison(folders: Sequence[RunFolder], width: int) -> str:
     settings = [settings_row(folder) for folder in folders]
     default = {label(name): str(value) for name, value in default_settings().items()}
     differ = [name for name in settings[0] if len({row[name] for row in settings}) > 1]
-    shared = {name: value for name, value in settings[0].items() if name not in differ}
-    told = [f"{name} {value}" for name, value in shared.items() if name in ALWAYS or value != default[name]]
+    equal = {name: value for name, value in settings[0].items() if name not in differ}
+    told = [f"{name} {value}" for name, value in equal.items() if name in ALWAYS or value != default[name]]
     figures = [figures_row(folder) for folder in folders]
     figures = [{name: row[name] for name in row if any(each[name] != NONE for each in figures)} for row in figures]
     differing = [{name: row[name] for name in differ} for row in settings]
@@ -44,10 +44,8 @@ def comparison(folders: Sequence[RunFolder], width: int) -> str:
     else:
         lines = [INDENT + each for each in head]
         lines += [each for row, name in zip(rows, names, strict=True) for each in (name, INDENT + row[0])]
-    above = (
-        [*textwrap.wrap(f"Equal in all runs: {', '.join(told)}", width, subsequent_indent=INDENT), ""] if told else []
-    )
-    return "\n".join([*above, *map(str.rstrip, lines), "", *CAPTION])
+    shared = textwrap.wrap(f"Equal in all runs: {', '.join(told)}", width, subsequent_indent=INDENT) if told else []
+    return "\n".join([*shared, "", *map(str.rstrip, lines), "", *CAPTION])
 
 
 def label(name: str) -> str:
@@ -108,6 +106,6 @@ def aligned(rows: Sequence[dict[str, str]]) -> list[list[str]]:
         columns.append([[side(text, size) for text in [""] * (3 - len(head)) + head], [side(c, size) for c in cells]])
     head = ["  ".join(column[0][index] for column in columns) for index in range(3)]
     return [
-        [line for line in head if line.strip()],
+        [line for line in head if line.strip()] or [""],
         *(["  ".join(column[1][index] for column in columns)] for index in range(len(rows))),
     ]

@@ -46,6 +46,8 @@ def test_columns_of_only_dashes_are_left_out(variant):
     only_stage1 = variant("stage1", without=(2, 3))
     text = comparison([only_stage1, only_stage1], 400)
     assert "stage 1" in text and "converged" not in text and "tier" not in text and "pass" not in text
+    nothing = variant("nothing", without=(1, 2, 3))
+    assert "nothing\n" in comparison([nothing, nothing], 80)
     text = comparison([only_stage1, variant("all")], 400)
     assert "converged" in text and " -  " in text
 
