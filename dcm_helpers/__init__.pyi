@@ -1,5 +1,6 @@
 from . import bench as bench
 from . import config as config
+from . import explore as explore
 from . import generator as generator
 from . import look as look
 from . import optimize as optimize
@@ -16,13 +17,13 @@ from .config import InputError as InputError
 from .config import OptimizerConfig as OptimizerConfig
 from .config import RunConfig as RunConfig
 from .config import parameter as parameter
+from .explore import Explorer as Explorer
 from .generator import load_generator as load_generator
 from .optimize import ContentOptimizer as ContentOptimizer
 from .pairs import load_pairs as load_pairs
 from .runs import Run as Run
 from .runs import open_run as open_run
 from .show import Dashboard as Dashboard
-from .show import Explorer as Explorer
 from .stm import joint_problems as joint_problems
 from .stm import single_problems as single_problems
 from .study import open_study as open_study

@@ -7,27 +7,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 import tyro
-from transformers.utils import logging
 
-from dcm_helpers.bench import (
-    EvaluationCost,
-    Race,
-    contestants,
-    evaluation_costs,
-    growth_table,
-    matmul_ceiling,
-    race,
-    sweep,
-)
 from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, OptimizerConfig
 from dcm_helpers.files import write_safely
-from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.pairs import load_pairs
-from dcm_helpers.stm import Problem, joint_problems, require_fits
+
+# the rooms are imported where they are used: they take seconds, which --help should not
+if TYPE_CHECKING:
+    from dcm_helpers.bench import EvaluationCost, Race
+    from dcm_helpers.generator import Generator
+    from dcm_helpers.stm import Problem
 
 METHODS = ("ours", "ours, settings of the static batch", "static batch", "one pair at a time", "PEFT prompt tuning")
 PRECISIONS = ("float32", "bfloat16")
@@ -35,10 +26,13 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class Command:
-    """Time our optimizer beside one pair at a time, a static batch and PEFT prompt tuning, on the same pairs.
+    """Time our optimizer beside one pair at a time, a static batch and PEFT prompt tuning.
 
-    Three parts: 'speed' (what one step of one problem costs, by precision and compile setting), 'race' (the whole way
-    to exact reconstruction), 'growth' (cost and memory against number of problems, slots, target length and batch).
+    'speed': what one step of one problem costs, by precision and compile setting
+
+    'race': the whole way to exact reconstruction, on the same pairs
+
+    'growth': cost and memory against problems, slots, target length and batch
     """
 
     part: tuple[Literal["speed", "race", "growth"], ...] = ("speed", "race", "growth")
@@ -68,8 +62,8 @@ class Command:
     compiled_speed: bool = False
     """The part 'speed' also times compiled blocks (a minute or so of compiling for each precision)."""
     repeats: int = 3
-    """Timings of each step, and runs of each method in the race; medians are printed. A race of slow methods takes
-    long: 1 times each once."""
+    """Timings of each step, and runs of each method in the race; medians are printed.
+    A race of slow methods takes long: 1 times each once."""
     problems: tuple[int, ...] = (10, 100, 1000, 10000)
     """Sizes of the growth runs."""
     output: Path = field(default_factory=lambda: Path("results/benchmark.json"))
@@ -78,6 +72,8 @@ class Command:
 
 def speed(command: Command) -> dict:
     """The part 'speed': cost of a step by precision and compile setting."""
+    from dcm_helpers.bench import evaluation_costs, matmul_ceiling
+
     tables = {}
     for precision in PRECISIONS:
         ceiling = 0.0
@@ -95,7 +91,7 @@ def speed(command: Command) -> dict:
     return tables
 
 
-def print_speed(name: str, ceiling: float, costs: dict[str, EvaluationCost]) -> None:
+def print_speed(name: str, ceiling: float, costs: "dict[str, EvaluationCost]") -> None:
     """One table of step costs."""
     print(f"\nOne step of one problem, {name}; matrix multiplication reaches {ceiling / 1e9:.0f} GFLOP/s")
     print(f"  {'':22}{'ms':>8}  {'(fastest, slowest)':20}{'x ours':>7}{'tokens/s':>10}{'GFLOP':>8}{'of ceiling':>12}")
@@ -109,6 +105,10 @@ def print_speed(name: str, ceiling: float, costs: dict[str, EvaluationCost]) -> 
 
 def run_race(command: Command) -> list[dict]:
     """The part 'race': everyone to exact reconstruction on the same pairs."""
+    import torch
+
+    from dcm_helpers.bench import contestants, race
+
     own = prepared(command, command.dtype, command.compile)
     authors = own
     if "one pair at a time" in command.methods and own[0].dtype is not torch.float32:
@@ -130,7 +130,7 @@ def run_race(command: Command) -> list[dict]:
     return [{**each.summary(), "solved_by_pair": each.solved, "steps_by_pair": each.steps} for each in finished]
 
 
-def print_race(finished: list[Race]) -> None:
+def print_race(finished: "list[Race]") -> None:
     """The latest row of the race, beside the first."""
     row, first = finished[-1].summary(), finished[0].summary()
     solved = row["solved"]
@@ -150,6 +150,8 @@ def print_race(finished: list[Race]) -> None:
 
 def growth(command: Command) -> dict:
     """The part 'growth': many problems on the tiny Generator, and one step against K, batch and target length."""
+    from dcm_helpers.bench import growth_table, sweep
+
     print("\nRuns on the tiny Generator, 5 steps a problem, everything stored")
     runs = growth_table(command.problems)
     print_rows(runs)
@@ -169,8 +171,12 @@ def print_rows(rows: list[dict]) -> None:
         print("".join(f"{row[name]:>{width}}" for name, width in widths.items()), flush=True)
 
 
-def prepared(command: Command, dtype: str, compiled: bool) -> tuple[Generator, list[Problem]]:
+def prepared(command: Command, dtype: str, compiled: bool) -> "tuple[Generator, list[Problem]]":
     """A Generator in some precision, and the problems tokenized for it."""
+    from dcm_helpers.generator import load_generator
+    from dcm_helpers.pairs import load_pairs
+    from dcm_helpers.stm import joint_problems, require_fits
+
     generator = load_generator(GeneratorConfig(command.model, command.device, dtype, compiled))
     pairs = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed)).pairs
     problems = joint_problems(generator, pairs)
@@ -180,10 +186,13 @@ def prepared(command: Command, dtype: str, compiled: bool) -> tuple[Generator, l
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input."""
-    logging.disable_progress_bar()
     parts = {"speed": speed, "race": run_race, "growth": growth}
     try:
         command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
+        import torch
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
         figures: dict = {
             "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
             "machine": {

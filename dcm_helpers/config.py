@@ -78,20 +78,16 @@ class GeneratorConfig:
     """Which frozen language model reads the STM, and where it runs."""
 
     model: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("generator", "PACKAGED"))] = "smollm2-135m"
-    """Generator: a packaged one (fetched once, then offline), a hub id such as
-    deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, or a local folder written by save_pretrained."""
+    """A packaged one (fetched once), a hub id such as Qwen/Qwen2.5-0.5B, or a folder written by save_pretrained."""
     device: str = "auto"
-    """Device: 'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' to spread one
-    Generator over all GPUs."""
+    """'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' (one Generator over all GPUs)."""
     dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the Generator: 'auto' is bfloat16 on devices that multiply it natively (CUDA GPUs, CPUs with
-    AVX-512 BF16 or AMX) and float32 elsewhere. Contents are always optimized in float32 or better."""
+    """Its precision: 'auto' is bfloat16 where the device multiplies it natively, float32 elsewhere.
+    Contents are always optimized in float32 or better."""
     compile: bool = False
-    """Compile the Generator's blocks with torch.compile before the first step: some 20 to 60 s once, then faster steps.
-    On a CPU it needs a C++ compiler."""
+    """Compile its blocks first: 20 to 60 s once, then faster steps. On a CPU it needs a C++ compiler."""
     layers: Layers = "trained"
-    """A control: the Generator's blocks as they were 'trained', in a 'shuffled' order, or with 'random' weights at the
-    scale of the trained ones. Embeddings and output head stay as they are."""
+    """A control: its blocks as they are, in another order, or with random weights at the scale of the trained ones."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,7 @@ class DataConfig:
     """Which question-answer pairs are used."""
 
     dataset: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("pairs", "SOURCES"))] = "pairs"
-    """Question-answer pairs: a known name, or a file: SQuAD's own .json, or .jsonl with one {"question", "answer"}
-    object per line."""
+    """A known name, SQuAD's own .json, or a .jsonl file with one {"question": ..., "answer": ...} per line."""
     num_examples: int = 100
     """How many pairs to use; a larger data set is sampled, a smaller one is used whole."""
     data_seed: int = 0
@@ -114,45 +109,42 @@ class DataConfig:
 class OptimizerConfig:
     """How one content is optimized. The defaults reconstruct fastest; the preset 'mission' has the mission's own."""
 
+    # one line of a terminal each where possible: the help of a group must fit a screen
     K: int = 32
-    """Content slots: how many vectors one content has (4 to 128; 1 to 3 probe the lower limit)."""
+    """Content slots: vectors of one content (usual: 4 to 128)."""
     num_steps: int = 800
-    """Optimization steps that one restart may take at most."""
+    """Steps that one restart may take at most."""
     num_restarts: int = 5
-    """Restarts per problem, the first one included; the next one is taken only after a failed one."""
+    """Restarts; the next is taken only after a failed one."""
     lr: float = 0.03
-    """Learning rate of Adam. It decides how far content travels; see results/README.md before comparing distances."""
-    beta2: float = 0.9
-    """Decay of Adam's average of squared gradients. The usual 0.999 remembers the first, largest gradients for longer
-    than most problems take."""
-    schedule: Schedule = "constant"
-    """Learning rate over one restart: 'constant', 'cosine' (down to 0 at num_steps), or 'progressive' (lr for the
-    first 40 % of num_steps, a tenth of it afterwards)."""
+    """Learning rate of Adam; decides how far content travels."""
     stop_rule: StopRule = "confident"
-    """When a problem is finished: 'exact' (every target token is the most probable one), 'confident' (and has
-    probability of at least 0.5), or 'minimize' (and the loss has stopped improving: 1 % in 50 steps)."""
-    eos_threshold: float | None = None
-    """Tightens the stop rule: the EOS of every view must have at least this probability."""
-    loss_threshold: float | None = None
-    """Tightens the stop rule: the loss of every view must be at most this, in nats per token."""
-    weighting: Weighting = "token"
-    """What counts the same when gradients of several views are added: every target 'token', so that a long question
-    pulls harder than a short answer, or every 'view' (the mission's objective). Losses are reported per view."""
-    token_distance: float = 0.0
-    """Weight of a term beside cross-entropy: the mean Euclidean distance of slots to their nearest token, in nats per
-    unit of distance. 0 leaves it out."""
-    hold_norm: bool = False
-    """Keep every slot at the norm it starts with (a token's), so that only directions are optimized."""
-    init: Initialization = "tokens"
-    """Where content starts: 'tokens' (embeddings of K random tokens) or 'gaussian' (noise at the scale of the
-    embeddings)."""
-    grad_clip: float | None = None
-    """Largest Euclidean norm of one problem's gradient; larger ones are scaled down. None leaves them alone."""
-    batch_size: int | None = None
-    """Problems optimized at the same time; None takes as many as keep the device busy. It changes speed, not
-    results."""
+    """'exact': every target token is the most probable one;
+    'confident': and has probability 0.5 or more;
+    'minimize': and the loss has leveled out (1 % in 50 steps)."""
     seed: int = 0
-    """Seed of the initializations. Each is drawn from (seed, problem, restart) alone."""
+    """Seed of the starts."""
+    batch_size: int | None = None
+    """Problems at once (speed only); None fills the device."""
+    schedule: Schedule = "constant"
+    """Learning rate in a restart: 'cosine' falls to 0, 'progressive' to a tenth after 40 % of the steps."""
+    # the usual 0.999 remembers the first, largest gradients for longer than most problems take
+    beta2: float = 0.9
+    """Decay of Adam's average of squared gradients."""
+    weighting: Weighting = "token"
+    """What pulls equally: every target token, or every view."""
+    init: Initialization = "tokens"
+    """Start at K random tokens, or at noise of their scale."""
+    eos_threshold: float | None = None
+    """Tightens the stop rule: least probability of EOS."""
+    loss_threshold: float | None = None
+    """Tightens the stop rule: loss of a view, nats per token."""
+    grad_clip: float | None = None
+    """Largest norm of a problem's gradient; None: no limit."""
+    token_distance: float = 0.0
+    """Weight of slots' mean distance to tokens, nats per unit."""
+    hold_norm: bool = False
+    """Keep each slot's norm; only directions are optimized."""
 
     def __post_init__(self):
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
@@ -195,24 +187,23 @@ mission's two-phase schedule (200 steps at 0.05, then 300 at 0.005)."""
 class RunConfig:
     """One invocation of Phase 1a: which Generator, which pairs, how they are optimized, where results go."""
 
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    generator: Annotated[GeneratorConfig, tyro.conf.arg(name="Generator")] = field(default_factory=GeneratorConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: Annotated[OptimizerConfig, tyro.conf.arg(name="optimization")] = field(default_factory=OptimizerConfig)
     stage: str = "2"
-    """Stages to run, separated by commas: 1 (each question and each answer alone), 2 (both from one content),
-    3 (greedy decoding of what converged)."""
-    mode_tokens: tuple[str, ...] = tuple(MODES)
-    """The words whose fixed embeddings ask for the question and for the answer; one token each."""
-    single_slot: bool = False
-    """Stage 1 uses a single content slot in place of K."""
-    ignore_gates: bool = False
-    """Go on when a stage falls short of its gate instead of stopping with an explanation."""
-    num_validate: int | None = None
-    """Stage 3 decodes this many converged pairs; None decodes all."""
+    """Stages, separated by commas: 1 (each text alone), 2 (question and answer from one content), 3 (decoding)."""
     output_dir: str = "results"
     """Folder that holds the run folders."""
     run_name: str | None = None
-    """Name of the run folder; None makes one from the configuration, so the same command finds its run again."""
+    """Name of the run folder; None makes one from the settings, so the same command finds its run."""
+    ignore_gates: bool = False
+    """Go on when a stage falls short of its gate."""
+    num_validate: int | None = None
+    """Stage 3 decodes this many converged pairs; None decodes all."""
+    single_slot: bool = False
+    """Stage 1 uses a single content slot in place of K."""
+    mode_tokens: tuple[str, ...] = tuple(MODES)
+    """The words whose fixed embeddings ask for the question and for the answer; one token each."""
 
     def __post_init__(self):
         require(

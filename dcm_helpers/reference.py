@@ -7,23 +7,23 @@ from pathlib import Path
 from threading import Event
 
 import tyro
-from transformers.utils import logging
 
 from dcm_helpers.config import GeneratorConfig, InputError, StudyConfig
-from dcm_helpers.generator import load_generator
-from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.study import Study, answers_table, findings_table, make_squad, make_study, markdown, plan
-from dcm_helpers.watch import stopping_on_interrupt
+
+# the rooms are imported where they are used: they take seconds, which --help should not
 
 STOPPED = 130
 
 
 @dataclass(frozen=True)
 class Command:
-    """Make the reference study: contents in parts, then what is measured on them, then the findings.
+    """Make the reference study: contents in parts, what is measured on them, findings.
 
-    Everything finished is stored at once, and the same command continues. Without a GPU it takes hours; --plan says
-    what each part needs. Several at once share the work: each leaves alone what another is making.
+    Everything finished is stored at once, and the same command continues.
+
+    Without a GPU it takes hours; --plan says what each part needs.
+
+    Several at once share the work: each leaves alone what another is making.
     """
 
     study: tyro.conf.OmitArgPrefixes[StudyConfig] = field(default_factory=StudyConfig)
@@ -34,18 +34,23 @@ class Command:
     findings: bool = False
     """Only print the answers and findings of what is there."""
     squad: str | None = None
-    """A SQuAD 2.0 file: only run all stages on 100 of its pairs with all defaults, beside the study, and keep
-    ids and figures in the study, no text."""
+    """A SQuAD 2.0 file: only run all stages on 100 of its pairs with all defaults, beside the study.
+    The study keeps ids and figures of it, no text."""
 
 
 def show_findings(config: StudyConfig) -> None:
     """Print the answers and findings of what is there."""
+    from dcm_helpers.study import Study, answers_table, findings_table, markdown
+
     study = Study(Path(config.output_dir), config=config)
     print(f"{markdown(answers_table(study))}\n\n{markdown(findings_table(study))}")
 
 
 def show_plan(config: StudyConfig) -> None:
     """Print what each part needs, and what it took where it is there."""
+    from dcm_helpers.generator import load_generator
+    from dcm_helpers.study import Study, plan
+
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     table = plan(Study(Path(config.output_dir), generator, config=config))
     print(table.round(2).to_string(index=False))
@@ -54,6 +59,10 @@ def show_plan(config: StudyConfig) -> None:
 
 def make(command: Command) -> bool:
     """Make what was asked for, and print the answers. Returns False after a stop."""
+    from dcm_helpers.optimize import ContentOptimizer
+    from dcm_helpers.study import answers_table, make_squad, make_study, markdown
+    from dcm_helpers.watch import stopping_on_interrupt
+
     stop = Event()
     with stopping_on_interrupt(stop):
         if command.squad is not None:
@@ -66,12 +75,15 @@ def make(command: Command) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
-    logging.disable_progress_bar()
     try:
         command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
         if command.findings:
             show_findings(command.study)
-        elif command.plan:
+            return 0
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        if command.plan:
             show_plan(command.study)
         elif not make(command):
             print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)

@@ -4,18 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-import torch
 import tyro
-from transformers.utils import logging
 
 from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
-from dcm_helpers.generator import MEMORY_ADVICE
-from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.runs import prepare
-from dcm_helpers.show import run_summary
-from dcm_helpers.watch import stopping_on_interrupt
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -24,20 +17,21 @@ STORAGE_ADVICE = "What was finished is stored. Check permissions and free space,
 
 @dataclass(frozen=True)
 class Command:
-    """Ask a frozen language model whether one content can serve both a question and its answer (Phase 1a).
+    """Can one content make a frozen language model write a question and its answer?
 
-    Runs the stages, stores every finished problem at once, and prints a summary. The same command again continues an
-    interrupted run.
+    Every finished problem is stored at once; the same command continues a run.
     """
 
-    run: tyro.conf.OmitArgPrefixes[RunConfig] = field(default_factory=RunConfig)
+    # without a name, so that its settings stand among these and its groups have titles of their own
+    run: tyro.conf.OmitArgPrefixes[Annotated[RunConfig, tyro.conf.arg(name="")]] = field(default_factory=RunConfig)
     all: tyro.conf.FlagCreatePairsOff[bool] = False
     """Run all three stages; the same as --stage 1,2,3."""
-    preset: Literal["default", "mission", "progressive"] = "default"
-    """Starting values of the optimizer's settings: 'default' (shown here), 'mission' (lr 1.0, views weighted equally),
-    or 'progressive' (200 steps at lr 0.05, then 300 at 0.005, views weighted equally). Flags given beside it win."""
+    preset: Literal[tuple(PRESETS)] = "default"  # type: ignore[valid-type]
+    """Settings of the optimization to start from; flags beside it win.
+    'mission': the plan's own (lr 1.0, every view pulls equally, ...);
+    'progressive': 200 steps at lr 0.05, then 300 at 0.005."""
     resume: bool = True
-    """Continue the run of an equal configuration; --no-resume refuses to touch an existing folder."""
+    """Continue the run of equal settings; --no-resume refuses to touch an existing folder."""
 
 
 def parse(arguments: Sequence[str] | None) -> Command:
@@ -53,33 +47,50 @@ def parse(arguments: Sequence[str] | None) -> Command:
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+def execute(command: Command) -> int:
+    """Run what was asked for, as far as it is not stored, and print the summary. Returns the exit status.
+
+    Raises:   InputError if the Generator, the pairs or the folder cannot be used, or a row does not fit the device
+    """
+    # imported here: torch and transformers take seconds, which help and a mistyped command should not
+    import torch
+    from transformers.utils import logging
+
+    from dcm_helpers.generator import MEMORY_ADVICE
+    from dcm_helpers.optimize import ContentOptimizer
+    from dcm_helpers.runs import prepare
+    from dcm_helpers.show import next_commands, run_summary
+    from dcm_helpers.watch import stopping_on_interrupt
+
     logging.disable_progress_bar()
     try:
-        command = parse(arguments)
         with prepare(command.run, ContentOptimizer, command.resume) as run:
             print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
             print(f"Results go to {run.folder.path}", file=sys.stderr)
             with stopping_on_interrupt(run.stop):
                 summary = run.run()
-            print(run_summary(run.folder))
+            print(f"{run_summary(run.folder)}\n\n{next_commands(run.folder)}")
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"one row does not fit the device's memory ({error}); {MEMORY_ADVICE}") from error
+    if not summary["finished"]:
+        print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    try:
+        return execute(parse(arguments))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {error}\n{STORAGE_ADVICE}", file=sys.stderr)
         return 2
-    except torch.OutOfMemoryError as error:
-        print(f"error: one row does not fit the device's memory ({error}); {MEMORY_ADVICE}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("Ended at once. Everything confirmed is stored; the same command continues.", file=sys.stderr)
         return STOPPED
-    if not summary["finished"]:
-        print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
-        return STOPPED
-    return 0
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcm_helpers"
 FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 COMMANDS = {"run_phase1a", "analyze_results", "report", "reference", "benchmark"}
-ROOMS = ["generator", "pairs", "stm", "optimize", "watch", "runs", "look", "study", "bench", "show"]
+ROOMS = ["generator", "pairs", "stm", "optimize", "watch", "runs", "look", "study", "bench", "show", "explore"]
 ORDER = ["config", "shapes", "seeds", "stats", "files", "markup", *ROOMS, COMMANDS]
 """Rooms, and files that are no room, each importing only from those before it."""
 APART = [{"look", "bench"}, {"study", "bench"}]
@@ -117,6 +117,23 @@ def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
     readers = {path for path in INSIDE if "os.environ" in (PACKAGE / path).read_text()}
     # config has the DCM_ variables, layers looks for a compiler, pages hands parameters to the kernels that it starts
     assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/report.py")}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_comes_at_once(name):
+    """It waits for no library that takes seconds to import, the known names that it tells included."""
+    code = f"""
+import sys
+from dcm_helpers.{name} import main
+try:
+    main(["--help"])
+finally:
+    heavy = {{"torch", "transformers", "datasets", "sklearn"}} & set(sys.modules)
+    print("heavy:", sorted(heavy), file=sys.stderr)
+"""
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0 and "--help" in process.stdout, process.stderr
+    assert process.stderr.strip() == "heavy: []"
 
 
 @pytest.mark.parametrize("path", INSIDE, ids=str)

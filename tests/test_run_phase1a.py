@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -115,10 +116,10 @@ def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
 def test_reports(finished, capsys):
     assert analyze_results.main([str(finished / "run")]) == 0
     text = capsys.readouterr().out
-    for words in ("Stage 1", "Stage 2", "Stage 3", "tier", "95 % Wilson"):
+    for words in ("Stage 1", "Stage 2", "Stage 3", "tier", "95 % Wilson", "steps to exact", "written exactly", "Next"):
         assert words in text
     assert analyze_results.main(["run", "run", "--output-dir", str(finished)]) == 0
-    assert "median steps" in capsys.readouterr().out
+    assert "Equal in all runs: Generator tiny, dtype float32, pairs 6 from" in capsys.readouterr().out
     assert analyze_results.main(["nothing", "--output-dir", str(finished)]) == 2
     assert "no run folder" in capsys.readouterr().err
 
@@ -272,6 +273,23 @@ def test_every_setting_is_a_flag_with_help(capsys):
     names = {field.name for group in groups for field in dataclasses.fields(group)}
     for name in names - {"generator", "data", "optimizer"} | {"all", "resume", "preset"}:
         assert f"--{name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_each_group_of_the_help_fits_a_screen(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        run_phase1a.parse(["--help"])
+    text = capsys.readouterr().out
+    assert "\x1b" not in text, "no colors where nobody looks"
+    assert max(map(len, text.splitlines())) <= max(columns, 80)
+    titles = list(re.finditer(r"^\W+((\w+ )?options) \W+$", text, re.MULTILINE))
+    wanted = ["options", "Generator options", "data options", "optimization options"]
+    assert [title[1] for title in titles] == wanted
+    if columns == 100:
+        ends = [title.start() for title in titles[1:]] + [len(text)]
+        heights = [text.count("\n", title.start(), end) for title, end in zip(titles, ends, strict=True)]
+        assert max(heights) <= 40, heights
 
 
 def test_config_errors_are_input_errors():

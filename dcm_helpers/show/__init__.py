@@ -1,13 +1,11 @@
-"""What people see: figures, tables, the dashboard, the explorer, summaries, reports.
+"""What people see: figures, tables, the dashboard, summaries.
 
 style      one look; colors that belong to names; a picture beside each figure
 figures    figures from tables
 tables     tables for readers
 dashboard  watch the optimizer, stop it
-explorer   contents in a plane beside what is written from one; its page's part is in panel/
-points     where contents lie, what is near, what is written from them
-change     what is done to a content before it is read
-kept       what is computed once and kept beside a run
+commands   what to type next
+compare    several runs side by side, as text
 summary    what a run says, as text
 page       an executed notebook as one HTML file
 report     a report: all pages and their index

@@ -1,5 +1,7 @@
+from .commands import next_commands as next_commands
+from .commands import settings_of as settings_of
+from .compare import comparison as comparison
 from .dashboard import Dashboard as Dashboard
-from .explorer import Explorer as Explorer
 from .figures import alignment as alignment
 from .figures import cluster_map as cluster_map
 from .figures import distributions as distributions
@@ -13,7 +15,8 @@ from .figures import token_probabilities as token_probabilities
 from .page import to_html as to_html
 from .report import chosen_notebooks as chosen_notebooks
 from .report import write_report as write_report
+from .style import PICTURES as PICTURES
 from .style import color_of as color_of
-from .summary import comparison as comparison
+from .style import colors_of as colors_of
 from .summary import run_summary as run_summary
 from .tables import table as table

@@ -240,5 +240,12 @@ def scatter(
 def matrix(table: pd.DataFrame, title: str, unit: str, digits: int | None = 2) -> go.Figure:
     """A table of numbers as a heat map; with ``digits``, the values are written into the cells."""
     text = f".{digits}f" if digits is not None else False
-    figure = px.imshow(table.rename(index=label, columns=label), text_auto=text, aspect="auto", title=label(title, TITLE), labels={"color": unit}, **DRAWN)
+    figure = px.imshow(
+        table.rename(index=label, columns=label),
+        text_auto=text,
+        aspect="auto",
+        title=label(title, TITLE),
+        labels={"color": unit},
+        **DRAWN,
+    )
     return figure.update_xaxes(title="").update_yaxes(title="")

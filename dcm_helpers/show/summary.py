@@ -1,13 +1,15 @@
-"""What a run says, as text, and several runs side by side."""
+"""What a run says, as text."""
 
-from collections.abc import Sequence
-
-import pandas as pd
+import shutil
 
 from dcm_helpers.config import MODES
 from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, summarize
 
 LABEL = 40
+TEXT_LABEL = 28
+"""Width of the labels of a decoded pair, whose texts need the room."""
+PAGE_WIDTH = 100
+"""Width of a line where no terminal says it."""
 GATE = {True: "passed", False: "NOT passed", None: "open until all have ended"}
 
 
@@ -31,9 +33,14 @@ def steps(spread: dict) -> str:
     return f"mean {spread['mean']:.1f}, median {spread['median']:.0f}, most {spread['max']}"
 
 
-def line(label: str, text: str) -> str:
+def line(label: str, text: str, width: int = LABEL) -> str:
     """One indented line of a report."""
-    return f"  {label:<{LABEL}}{text}"
+    return f"  {label:<{width}}{text}"
+
+
+def visible(text: str) -> str:
+    """Text on one line that does nothing to a terminal: whatever does not print, line ends included, is escaped."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def run_summary(folder: RunFolder) -> str:
@@ -43,9 +50,9 @@ def run_summary(folder: RunFolder) -> str:
     optimizer = identity["optimizer"]
     seconds = sum(session["seconds"] for session in manifest["sessions"])
     lines = [
-        f"Phase 1a: {folder.path}",
-        line("Generator", f"{generator['name']}, {generator['dtype']}"),
-        line("Pairs", manifest["data"]["account"]),
+        f"Phase 1a: {visible(str(folder.path))}",
+        line("Generator", f"{visible(generator['name'])}, {generator['dtype']}"),
+        line("Pairs", visible(manifest["data"]["account"])),
         line(
             "Optimizer",
             f"K={optimizer['K']}, lr={optimizer['lr']:g} {optimizer['schedule']}, stop rule {optimizer['stop_rule']}, "
@@ -57,13 +64,30 @@ def run_summary(folder: RunFolder) -> str:
     for name, section in (("stage1", stage1_lines), ("stage2", stage2_lines), ("stage3", stage3_lines)):
         if summary[name] is not None:
             lines += ["", *section(summary[name])]
+    lines += decoded_lines(folder)
     for stage, diagnosis in folder.diagnosis().items():
-        if diagnosis["records"] == len(folder.records(int(stage))):
+        if diagnosis.get("records") == len(folder.records(int(stage))):
             lines += ["", f"Stage {stage} fell short. What its failures support:", f"  {diagnosis['reading']}"]
     if folder.halted_after is not None:
         lines += ["", f"The run ended after stage {folder.halted_after}, whose gate failed; --ignore-gates goes on."]
     lines += ["", "Rates are given with 95 % Wilson intervals; losses are in nats per token."]
     return "\n".join(lines)
+
+
+def decoded_lines(folder: RunFolder) -> list[str]:
+    """One pair as it was wanted and written: the first of stage 3, or of stage 2 where nothing was decoded yet."""
+    first = next((found[0] for stage in (3, 2) if (found := folder.records(stage))), None)
+    if first is None:
+        return []
+    room = max(20, shutil.get_terminal_size((PAGE_WIDTH, 0)).columns - TEXT_LABEL - 2)
+    lines = ["", f"Pair {visible(first['pair'])}, the first of stage {first['stage']}"]
+    for view in first["views"]:
+        how = "exactly" if view["reconstructed"] else "otherwise"
+        for label, text in (("wanted", view["target_text"]), (f"written {how}", view["decoded_text"])):
+            text = visible(text)
+            text = text if len(text) <= room else f"{text[: room - 3]}..."
+            lines.append(line(f"{view['kind']}, {label}", text, TEXT_LABEL))
+    return lines
 
 
 def optimization_lines(summary: dict) -> list[str]:
@@ -74,7 +98,8 @@ def optimization_lines(summary: dict) -> list[str]:
     return [
         *([] if summary["complete"] else [incomplete]),
         line("reconstructed", percent(summary["reconstructed"])),
-        line("steps of the successful restart", steps(summary["steps"])),
+        line("steps to exact", steps(summary["steps_to_exact"])),
+        line("all steps of the successful restart", steps(summary["steps"])),
         line("ended as", f"{reasons}; {summary['restarts_used']} further restarts"),
     ]
 
@@ -84,8 +109,8 @@ def stage1_lines(summary: dict) -> list[str]:
     return [
         "Stage 1, every question and every answer alone",
         *(
-            line(f"{kind}s reconstructed", f"{percent(of_kind['reconstructed'])}; steps {steps(of_kind['steps'])}")
-            for kind, of_kind in summary["targets"].items()
+            line(f"{kind}s reconstructed", f"{percent(one['reconstructed'])}; to exact {steps(one['steps_to_exact'])}")
+            for kind, one in summary["targets"].items()
         ),
         *optimization_lines(summary),
         line(f"gate: {STAGE1_GATE:.0%} reconstructed", GATE[summary["gate_passed"]]),
@@ -133,28 +158,3 @@ def stage3_lines(summary: dict) -> list[str]:
         )
     passed = "reached" if summary["bar_passed"] else "NOT reached"
     return [*lines, line(f"bar: more than {STAGE3_BAR:.0%} pass", passed)]
-
-
-def comparison(folders: Sequence[RunFolder]) -> pd.DataFrame:
-    """One row per run: what was run, and the figures that decide."""
-    rows = []
-    for folder in folders:
-        manifest = folder.manifest
-        optimizer = manifest["identity"]["optimizer"]
-        summary = summarize(folder)
-        stage2, stage3 = summary["stage2"], summary["stage3"]
-        rows.append(
-            {
-                "run": folder.path.name,
-                "Generator": manifest["generator"]["name"],
-                "K": optimizer["K"],
-                "lr": optimizer["lr"],
-                "stop rule": optimizer["stop_rule"],
-                "reconstructed": percent(stage2["reconstructed"]) if stage2 else "-",
-                "median steps": number(stage2["steps"]["median"], 0) if stage2 else "-",
-                "converged": percent(stage2["converged"]) if stage2 else "-",
-                "tier": (stage2["tier"] or "none") if stage2 else "-",
-                "pass": percent(stage3["pass"]) if stage3 else "-",
-            }
-        )
-    return pd.DataFrame(rows).set_index("run")

@@ -17,6 +17,7 @@ def entry(problem="p/joint", kind="joint", reconstructed=True, converged=True, r
         "reconstructed": reconstructed,
         "converged": converged,
         "steps": steps,
+        "steps_to_exact": steps - 3 if reconstructed else None,
         "restarts_tried": 1,
         "seconds": 1.0,
         "stop_reason": "exact" if reconstructed else "stalled",
@@ -45,6 +46,15 @@ def test_stage1_gate_is_on_all_targets():
     assert summarize_stage1(records(6), 20)["targets"]["question"]["reconstructed"]["count"] == 6
     assert summarize_stage1(records(7), 30)["gate_passed"] is None, "not before all have ended"
     assert summarize_stage1([], 20) is None
+
+
+def test_speed_is_steps_to_exact_and_steps_are_all():
+    """Only what was reconstructed counts; a content that only the decoder found exact has no such step."""
+    records = [entry(steps=20), entry(steps=40), entry(steps=99, reconstructed=False)]
+    unseen = {**entry(steps=60), "steps_to_exact": None}
+    summary = summarize_stage2([*records, unseen], 4)
+    assert summary["steps"] == {"mean": 40, "median": 40, "max": 60}
+    assert summary["steps_to_exact"] == {"mean": 27, "median": 27, "max": 37}
 
 
 @pytest.mark.parametrize(

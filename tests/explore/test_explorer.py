@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dcm_helpers.config import InputError
+from dcm_helpers.explore import Explorer
+from dcm_helpers.explore.change import Change
+from dcm_helpers.explore.points import Points, clouds_of
 from dcm_helpers.runs import Run, open_run
-from dcm_helpers.show import Explorer
-from dcm_helpers.show.change import Change
-from dcm_helpers.show.points import Points, clouds_of
 
 NOTHING = {"noise": 0, "seed": 0, "blend": 0, "other": "", "swapped": None, "emptied": []}
 
@@ -147,7 +147,7 @@ def test_several_runs_lie_in_one_plane(example, tmp_path, monkeypatch):
 
 def test_positions_are_kept_with_the_run(example, monkeypatch):
     places, method = Points(clouds_of([example], starts=False)).places
-    monkeypatch.setattr("dcm_helpers.show.points.plane", lambda _: pytest.fail("computed again"))
+    monkeypatch.setattr("dcm_helpers.explore.points.plane", lambda _: pytest.fail("computed again"))
     again, same_method = Points(clouds_of([example], starts=False)).places
     assert (again == places).all() and same_method == method
     files = list((example.folder.path / "shown").glob("plane-*.json"))

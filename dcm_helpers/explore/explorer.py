@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcm_helpers.explore.change import Change
+from dcm_helpers.explore.points import Points, Summary, clouds_of, decode_views, told
 from dcm_helpers.generator import Generator, nearest_tokens, token_text
 from dcm_helpers.markup import escaped
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Content
-from dcm_helpers.show.change import Change
-from dcm_helpers.show.figures import cluster_map
-from dcm_helpers.show.points import Points, Summary, clouds_of, decode_views, told
-from dcm_helpers.show.style import PICTURES, color_of, colors_of
+from dcm_helpers.show import PICTURES, cluster_map, color_of, colors_of
 from dcm_helpers.watch import Wire
 
 PANEL = Path(__file__).parent / "panel"

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import InputError, require
+from dcm_helpers.explore.kept import kept
 from dcm_helpers.generator import Generator
 from dcm_helpers.look import cluster_labels, features, nearest_by_cosine, plane
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Contents, Float
-from dcm_helpers.show.kept import kept
 from dcm_helpers.stm import Decoded, Problem, View, greedy_decode, view_rows
 
 Summary = Literal["mean slot", "flattened"]
