@@ -1,4 +1,4 @@
-"""What people see: figures, live output, the dashboard, the explorer, summaries, reports.
+"""What people see: figures, live output, the dashboard, the explorer, summaries.
 
 style      one look
 figures    figures from tables
@@ -6,8 +6,6 @@ live       output that is updated in place
 dashboard  watch the optimizer, stop it
 explorer   disturb a content and read what comes out
 summary    what a run says, as text
-page       an executed notebook as one HTML file
-report     a report: all pages and their index
 """
 
 import lazy_loader

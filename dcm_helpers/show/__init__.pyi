@@ -13,8 +13,8 @@ from .figures import slices as slices
 from .figures import status_grid as status_grid
 from .figures import surface as surface
 from .figures import token_probabilities as token_probabilities
-from .page import to_html as to_html
-from .report import chosen_notebooks as chosen_notebooks
-from .report import write_report as write_report
+from .live import PLOTLY as PLOTLY
+from .live import WIDGET as WIDGET
 from .summary import comparison as comparison
+from .summary import percent as percent
 from .summary import run_summary as run_summary

@@ -1,0 +1,102 @@
+"""A report: notebooks executed on a run, each as a page, and an index of them, in one folder."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from plotly.offline import get_plotlyjs
+
+from dcm_helpers.config import PROJECT, require
+from dcm_helpers.files import write_safely
+from dcm_helpers.pages.execute import execute, terminated_as_interrupted
+from dcm_helpers.pages.index import Index, Page
+from dcm_helpers.pages.page import LIBRARY, to_html
+from dcm_helpers.pages.progress import NotebookLine
+from dcm_helpers.runs import MANIFEST, RunFolder
+
+NOTEBOOKS = PROJECT / "notebooks"
+RESULTS = PROJECT / "results"
+
+
+def described(path: Path) -> tuple[str, str, int]:
+    """Title and question of a notebook, from its first cell, and the stage that it reads (0 for none)."""
+    notebook = nbformat.read(path, as_version=4)
+    paragraphs = [part.strip() for part in notebook.cells[0].source.split("\n\n")]
+    stage = notebook.metadata.get("dcm", {}).get("reads_stage", 0)
+    return paragraphs[0].removeprefix("# "), paragraphs[1].strip("*"), stage
+
+
+def report_folder(run: Path) -> Path:
+    """Where the report of a run goes: into its folder, unless that is kept in git, which no report shall change."""
+    path = run.resolve()
+    if not is_tracked(path / MANIFEST):
+        return run / "report"
+    below = path.relative_to(RESULTS.resolve()) if path.is_relative_to(RESULTS.resolve()) else Path(path.name)
+    return RESULTS / "reports" / "-".join(below.parts)
+
+
+def is_tracked(path: Path) -> bool:
+    """Whether git keeps a file; without git, nothing is kept."""
+    if shutil.which("git") is None:
+        return False
+    asked = ["git", "-C", str(path.parent), "ls-files", "--error-unmatch", path.name]
+    return subprocess.run(asked, capture_output=True).returncode == 0
+
+
+def write_report(
+    folder: RunFolder, paths: Sequence[Path], timeout: int, target: Path, single_file: bool = False
+) -> list[Page]:
+    """Execute notebooks on a run and write their pages and the index; pages of an earlier report stay.
+
+    The index is written first and after every notebook, so that an interrupt at any moment leaves a whole report of
+    what is finished.
+
+    Args:     target  folder of the report;  single_file  see :func:`dcm_helpers.pages.to_html`
+    Returns:  what became of each notebook; a stopped one is the last
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    made = []
+    with terminated_as_interrupted(), NotebookLine(1 + len(paths)) as line:
+        line.begin("index")
+        if not single_file:
+            write_safely(target / LIBRARY, get_plotlyjs().encode())
+        generator = folder.manifest["generator"]
+        run = f"Phase 1a: {folder.path.name}, {generator['name']}, {generator['dtype']}"
+        index = Index(target, folder, single_file)
+        index.write()
+        line.end("finished")
+        for path in paths:
+            title, question, stage = described(path)
+            line.begin(path.stem)
+            if stage and not folder.records(stage):
+                page = Page(path.stem, title, question, "left out", reason=f"this run has nothing of stage {stage}")
+            else:
+                executed = execute(path, folder, timeout, line.at)
+                text = to_html(executed, title, path.parent, run, single_file)
+                write_safely(target / f"{path.stem}.html", text.encode())
+                ended = (executed.outcome, executed.cell, executed.reason, executed.seconds)
+                page = Page(path.stem, title, question, *ended)
+            index.add(page)
+            made.append(page)
+            line.end(page.outcome)
+            if page.outcome == "stopped":
+                break
+    return made
+
+
+def chosen_notebooks(beginnings: Sequence[str]) -> list[Path]:
+    """The notebooks whose names begin so, in order; all if none is named.
+
+    Raises:   InputError if a beginning fits none
+    """
+    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    require(bool(every), f"there are no notebooks in {NOTEBOOKS}; reports are made from a clone of the project")
+    for beginning in beginnings:
+        names = ", ".join(path.stem for path in every)
+        require(
+            any(path.name.startswith(beginning) for path in every),
+            f"no notebook begins with {beginning!r}; expected beginnings of {names}",
+        )
+    return [path for path in every if not beginnings or path.name.startswith(tuple(beginnings))]
