@@ -22,7 +22,7 @@ LARGEST_NOTEBOOK, LARGEST_FIGURE = 1_000_000, 300_000
 """Bytes that a notebook, and one of its figures, may have."""
 SHOWN = ("image/png", "text/html", "text/plain")
 """Forms of outputs that are kept: what code hosts show without running anything."""
-ABSOLUTE = re.compile(r"(?<![\w.)}>/:<])/(?:\w[\w.-]*/)+|[A-Z]:\\\\")
+ABSOLUTE = re.compile(r"(?<![\w.)}/:<])/(?:\w[\w.-]*/)+|[A-Z]:\\\\")
 """The beginning of a path on someone's machine."""
 RELATIVE_LINK = re.compile(r"\]\((?!\w+:|[/#])")
 

@@ -13,6 +13,8 @@ from dcm_helpers.show import PLOTLY, WIDGET
 
 LONG_TEXT = 25
 """Lines of text that are shown at once; longer texts are folded."""
+SHORT_TEXT = 24
+"""Letters of a table's text that is not broken into lines."""
 TITLE_ROOM = 32
 """Pixels at the top of a figure that its title took, which stands above it as text."""
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
@@ -88,7 +90,7 @@ def drawing_html(source: str) -> str:
 
 
 def tables_aligned(source: str) -> str:
-    """HTML with every table in a box that scrolls by itself, and columns of numbers marked as such."""
+    """HTML with every table in a box that scrolls by itself, its columns marked by what is in them."""
     return TABLE.sub(lambda match: f'<div class="dcm-scroll">{table_aligned(match[0])}</div>', without_style(source))
 
 
@@ -98,38 +100,38 @@ def without_style(source: str) -> str:
 
 
 def table_aligned(table: str) -> str:
-    """A table whose cells of numbers, and the headings above them, have the class ``dcm-number``.
+    """A table whose columns of numbers have the class ``dcm-number``, and those of short texts ``dcm-short``.
 
     Columns are counted from the right: what spans several rows stands on the left.
     """
     rows = [CELL.findall(row) for row in ROW.findall(table)]
-    width = max(map(len, rows), default=0)
-    numeric = set()
-    for column in range(1, width + 1):
+    classes = {}
+    for column in range(1, 1 + max(map(len, rows), default=0)):
         texts = [
             html.unescape(re.sub(r"<[^>]*>", "", row[-column][2])).strip()
             for row in rows
             if len(row) >= column and any(kind == "td" for kind, _, _ in row)
         ]
-        if any(re.search(r"\d", text) for text in texts) and all(NUMBER.fullmatch(text) for text in texts):
-            numeric.add(column)
+        if any(re.search(r"\d", text) for text in texts) and all(map(NUMBER.fullmatch, texts)):
+            classes[column] = "dcm-number"
+        elif all(len(text) <= SHORT_TEXT for text in texts):
+            classes[column] = "dcm-short"
 
     def marked(row: re.Match) -> str:
-        count = len(CELL.findall(row[0]))
-        if "colspan" in row[0]:
-            return row[0]
-        places = iter(range(count, 0, -1))
-        return CELL.sub(lambda cell: with_class(cell[0]) if next(places) in numeric else cell[0], row[0])
+        places = iter(range(len(CELL.findall(row[0])), 0, -1))
+        return CELL.sub(lambda cell: with_class(cell[0], classes.get(next(places))), row[0])
 
-    return ROW.sub(marked, table)
+    return ROW.sub(lambda row: row[0] if "colspan" in row[0] else marked(row), table)
 
 
-def with_class(cell: str) -> str:
-    """A table's cell with the class of numbers."""
+def with_class(cell: str, name: str | None) -> str:
+    """A table's cell with a class, beside those that it has."""
     tag, rest = cell.split(">", 1)
+    if name is None:
+        return cell
     if 'class="' in tag:
-        return tag.replace('class="', 'class="dcm-number ', 1) + ">" + rest
-    return f'{tag} class="dcm-number">{rest}'
+        return tag.replace('class="', f'class="{name} ', 1) + ">" + rest
+    return f'{tag} class="{name}">{rest}'
 
 
 FORMS: dict[str, Callable[[object], str]] = {

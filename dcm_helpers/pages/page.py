@@ -21,12 +21,20 @@ LIBRARY = "plotly.min.js"
 WAY = re.compile(r"<!-- way -->.*?<!-- end of way -->", re.DOTALL)
 HEADING = re.compile(r"<h(?P<level>[1-4])>(?P<text>.*?)</h(?P=level)>", re.DOTALL)
 DRAW = """
+// beside the axes of a narrow figure, legends and color bars would leave no room
+const above = {orientation: "h", x: 0, y: 1, xanchor: "left", yanchor: "bottom"};
+const bar = {...above, len: 1, thickness: 10};
+function narrowed({data, layout, ...rest}) {
+  const axis = layout.coloraxis && {...layout.coloraxis, colorbar: {...layout.coloraxis.colorbar, ...bar}};
+  return {...rest,
+    data: data.map(trace => trace.z || trace.colorbar ? {...trace, colorbar: {...trace.colorbar, ...bar}} : trace),
+    layout: {...layout, font: {...layout.font, size: 11}, legend: {...layout.legend, ...above},
+             ...(axis && {coloraxis: axis})}};
+}
 for (const place of document.querySelectorAll(".dcm-plot")) {
   const figure = JSON.parse(place.nextElementSibling.textContent);
-  if (place.clientWidth < 560)  // a legend beside the axes would leave them no room
-    figure.layout.legend = {...figure.layout.legend, orientation: "h", x: 0, y: 1, xanchor: "left", yanchor: "bottom"};
-  figure.config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
-  Plotly.newPlot(place, figure);
+  const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
+  Plotly.newPlot(place, {...(place.clientWidth < 560 ? narrowed(figure) : figure), config});
 }
 """
 UNFOLD = """

@@ -20,12 +20,12 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.6 sy
 a { color: var(--link); }
 main { max-width: 80rem; width: 100%; margin: 0 auto; padding: 1rem 1.5rem 4rem; min-width: 0; }
 main > :is(p, ul, ol, h1, h2, h3, h4, blockquote), .dcm-words > :is(p, ul, ol, h1, h2, h3, h4, blockquote) {
-  max-width: 75ch; }
+  max-width: 66ch; }  /* some 75 letters */
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .6rem 0; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.4rem 0 .6rem; }
 h3 { font-size: 1.1rem; margin: 1.8rem 0 .4rem; }
 h1, h2, h3 { scroll-margin-top: 1rem; }
-.dcm-note { color: var(--soft); font-size: .9rem; margin: 0; }
+.dcm-note { color: var(--soft); font-size: .9rem; margin: .6rem 0 0; }
 .dcm-bad { color: var(--bad); }
 img { max-width: 100%; height: auto; }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--card);
@@ -53,14 +53,15 @@ summary:hover { color: var(--ink); }
 .dcm-plot { width: 100%; }
 
 .dcm-scroll { overflow-x: auto; margin: .5rem 0; }
-table { border-collapse: collapse; width: max-content; font-size: .88rem; line-height: 1.4; border: 0;
+table { border-collapse: collapse; font-size: .88rem; line-height: 1.4; border: 0;
         font-variant-numeric: tabular-nums; }
 tr { text-align: left !important; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border: 0; max-width: 60ch; }
 td { border-top: 1px solid var(--line); }
 th { font-weight: 600; }
 tbody th { border-top: 1px solid var(--line); font-weight: 400; color: var(--soft); }
-th.dcm-number, td.dcm-number { text-align: right; white-space: nowrap; }
+th.dcm-number, td.dcm-number { text-align: right; }
+.dcm-number, .dcm-short { white-space: nowrap; }
 
 .dcm-way { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; font-size: .9rem; }
 .dcm-way :last-child { margin-left: auto; text-align: right; }
@@ -81,6 +82,7 @@ th.dcm-number, td.dcm-number { text-align: right; white-space: nowrap; }
   body { font-size: 15px; }
   main { padding: .5rem 1rem 3rem; }
   .dcm-contents { padding: 0 1rem; }
+  table { width: max-content; }
   th, td { max-width: 34ch; }
 }
 
@@ -97,6 +99,7 @@ th.dcm-number, td.dcm-number { text-align: right; white-space: nowrap; }
 .dcm-settings dt { color: var(--soft); }
 .dcm-settings dd { margin: 0; }
 .dcm-notebooks { padding-left: 0; list-style: none; }
+.dcm-notebooks .dcm-note { margin: 0; }
 .dcm-notebooks li { border-top: 1px solid var(--line); padding: .6rem 0; }
 .dcm-in-full { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; }
 """
