@@ -1,6 +1,6 @@
 """Pages: notebooks executed on a run and passed on, as reports in HTML and as a gallery with pictures.
 
-execute    a notebook on a run, in a kernel of its own
+execute    which notebooks there are, and running one on a run
 progress   which notebook and which cell it is at
 equations  TeX as MathML
 outputs    what a cell put out, as HTML

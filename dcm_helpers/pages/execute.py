@@ -1,4 +1,4 @@
-"""Run a notebook on a run, in a kernel of its own that ends with it, whatever happens."""
+"""Which notebooks there are, and running one on a run, in a kernel of its own that ends with it, whatever happens."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,11 +17,36 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from dcm_helpers.config import PROJECT
+from dcm_helpers.config import PROJECT, require
 from dcm_helpers.runs import RunFolder
 
+NOTEBOOKS = PROJECT / "notebooks"
 Outcome = Literal["finished", "failed", "stopped", "left out"]
 """What became of a notebook; 'left out' where the run lacks what it reads."""
+
+
+def chosen_notebooks(beginnings: Sequence[str]) -> list[Path]:
+    """The notebooks whose names begin so, in order; all if none is named.
+
+    Raises:   InputError if a beginning fits none
+    """
+    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    require(bool(every), f"there are no notebooks in {NOTEBOOKS}; reports are made from a clone of the project")
+    for beginning in beginnings:
+        names = ", ".join(path.stem for path in every)
+        require(
+            any(path.name.startswith(beginning) for path in every),
+            f"no notebook begins with {beginning!r}; expected beginnings of {names}",
+        )
+    return [path for path in every if not beginnings or path.name.startswith(tuple(beginnings))]
+
+
+def described(path: Path) -> tuple[str, str, int]:
+    """Title and question of a notebook, from its first cell, and the stage that it reads (0 for none)."""
+    notebook = nbformat.read(path, as_version=4)
+    paragraphs = [part.strip() for part in notebook.cells[0].source.split("\n\n")]
+    stage = notebook.metadata.get("dcm", {}).get("reads_stage", 0)
+    return paragraphs[0].removeprefix("# "), paragraphs[1].strip("*"), stage
 
 
 @dataclass(frozen=True)

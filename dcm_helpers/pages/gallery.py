@@ -9,20 +9,19 @@ from pathlib import Path
 
 import nbformat
 
-from dcm_helpers.config import InputError, require
 from dcm_helpers.files import write_safely
-from dcm_helpers.pages.execute import execute, terminated_as_interrupted
+from dcm_helpers.pages.execute import NOTEBOOKS, described, execute, terminated_as_interrupted
 from dcm_helpers.pages.progress import NotebookLine
-from dcm_helpers.pages.report import NOTEBOOKS, described
 from dcm_helpers.runs import RunFolder
 from dcm_helpers.show import PLOTLY, WIDGET
 
 GALLERY = NOTEBOOKS / "gallery"
 LARGEST_NOTEBOOK, LARGEST_FIGURE = 1_000_000, 300_000
 """Bytes that a notebook, and one of its figures, may have."""
+NO_PICTURE = " and no picture of it; a kernel with DCM_PICTURES=1 is to add one"
 SHOWN = ("image/png", "text/html", "text/plain")
 """Forms of outputs that are kept: what code hosts show without running anything."""
-ABSOLUTE = re.compile(r"(?<![\w.)}/:<])/(?:\w[\w.-]*/)+|[A-Z]:\\\\")
+ABSOLUTE = re.compile(r"(?<![\w.)}/:<])/(?:\w[\w.-]*/)+|\b[A-Z]:\\")
 """The beginning of a path on someone's machine."""
 RELATIVE_LINK = re.compile(r"\]\((?!\w+:|[/#])")
 
@@ -36,26 +35,24 @@ def write_gallery(folder: RunFolder, paths: Sequence[Path], timeout: int, target
     target.mkdir(parents=True, exist_ok=True)
     wrong = []
     with terminated_as_interrupted(), NotebookLine(len(paths)) as line:
-        for path in paths:
-            line.begin(path.stem)
-            source = source_hash(nbformat.read(path, as_version=4))
-            executed = execute(path, folder, timeout, line.at, pictures=True)
-            line.end(executed.outcome)
-            if executed.outcome == "stopped":
-                raise KeyboardInterrupt
-            if executed.outcome == "failed":
-                wrong.append(f"{path.stem} failed in cell {executed.cell}: {executed.reason}")
-                continue
-            try:
-                notebook = as_shown(executed.notebook, source)
-            except InputError as error:
-                wrong.append(f"{path.stem}: {error}")
-                continue
-            found = [f"{path.stem}: {flaw}" for flaw in flaws(notebook)]
-            if not found:
-                write_safely(target / path.name, as_text(notebook).encode())
-            wrong += found
-        write_safely(target / "README.md", index_text(folder, target).encode())
+        try:
+            for path in paths:
+                line.begin(path.stem)
+                source = source_hash(nbformat.read(path, as_version=4))
+                executed = execute(path, folder, timeout, line.at, pictures=True)
+                line.end(executed.outcome)
+                if executed.outcome == "stopped":
+                    raise KeyboardInterrupt
+                if executed.outcome == "failed":
+                    found = [f"failed in cell {executed.cell}: {executed.reason}"]
+                else:
+                    notebook = as_shown(executed.notebook, source)
+                    found = list(flaws(notebook))
+                if not found:
+                    write_safely(target / path.name, as_text(notebook).encode())
+                wrong += [f"{path.stem}: {flaw}" for flaw in found]
+        finally:
+            write_safely(target / "README.md", index_text(folder, target).encode())
     return wrong
 
 
@@ -65,28 +62,25 @@ def as_shown(notebook: nbformat.NotebookNode, source: str) -> nbformat.NotebookN
     Lines that report progress on stderr are left out: they hold times.
 
     Args:     source  hash of the notebook's cells before it was executed
-    Raises:   InputError for a figure that came without a picture
     """
     notebook.metadata.pop("widgets", None)
     notebook.metadata["dcm"] = {**notebook.metadata.get("dcm", {}), "source": source}
-    for number, cell in enumerate(notebook.cells, 1):
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata.pop("execution", None)
-            cell.outputs = [output for output in cell.outputs if kept(output, number)]
+            cell.outputs = [output for output in cell.outputs if kept(output)]
         else:
             cell.source = RELATIVE_LINK.sub("](../", cell.source)  # the gallery is one folder further down
     return notebook
 
 
-def kept(output: nbformat.NotebookNode, number: int) -> bool:
+def kept(output: nbformat.NotebookNode) -> bool:
     """Whether an output of a cell stays; if so, it is reduced to the forms that are shown."""
     if output.output_type == "stream":
         return output.name == "stdout"
     data = output.data
-    require(
-        PLOTLY not in data or "image/png" in data,
-        f"the figure of cell {number} has no picture; kernels that are given DCM_PICTURES=1 add one (kaleido)",
-    )
+    if PLOTLY in data and "image/png" not in data:
+        return True  # a figure without a picture is a flaw, which is found below
     if "text/html" in data and ("image/png" in data or "<script" in data["text/html"]):
         del data["text/html"]
     is_widget = WIDGET in data
@@ -116,7 +110,7 @@ def flaws(notebook: nbformat.NotebookNode) -> Iterator[str]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             for form in sorted(set(data) - set(SHOWN)):
-                yield f"cell {number} holds {form}"
+                yield f"cell {number} holds {form}{NO_PICTURE if form == PLOTLY else ''}"
             if "<script" in data.get("text/html", ""):
                 yield f"cell {number} holds a script"
             picture = len(base64.b64decode(data.get("image/png", "")))

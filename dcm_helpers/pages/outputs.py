@@ -17,12 +17,13 @@ SHORT_TEXT = 24
 """Letters of a table's text that is not broken into lines."""
 TITLE_ROOM = 32
 """Pixels at the top of a figure that its title took, which stands above it as text."""
-TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+TABLE = re.compile(
+    r"(?P<script><script\b.*?</script>)|<style scoped>.*?</style>|(?P<table><table\b.*?</table>)", re.DOTALL
+)
+"""A table; a script, which is left alone; or what pandas has to say about alignment, which the style sheet says."""
 ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
 CELL = re.compile(r"<(?P<kind>t[hd])\b(?P<attributes>[^>]*)>(?P<text>.*?)</(?P=kind)>", re.DOTALL)
 NUMBER = re.compile(r"[-+−±]?(\d[\d,. ]*|\.\d+)(e[-+]?\d+)?( ?%)?|[-+]?(nan|inf)|None|-|", re.IGNORECASE)
-PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.DOTALL)
-"""What pandas has to say about alignment; the style sheet says it for all tables."""
 
 
 def output_html(output: nbformat.NotebookNode) -> str:
@@ -91,12 +92,12 @@ def drawing_html(source: str) -> str:
 
 def tables_aligned(source: str) -> str:
     """HTML with every table in a box that scrolls by itself, its columns marked by what is in them."""
-    return TABLE.sub(lambda match: f'<div class="dcm-scroll">{table_aligned(match[0])}</div>', without_style(source))
 
+    def boxed(match: re.Match) -> str:
+        table = f'<div class="dcm-scroll">{table_aligned(match["table"])}</div>' if match["table"] else ""
+        return match["script"] or table
 
-def without_style(source: str) -> str:
-    """HTML of a pandas table without the style that pandas puts before it."""
-    return PANDAS_STYLE.sub("", source)
+    return TABLE.sub(boxed, source)
 
 
 def table_aligned(table: str) -> str:

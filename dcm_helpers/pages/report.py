@@ -5,27 +5,17 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import nbformat
 from plotly.offline import get_plotlyjs
 
-from dcm_helpers.config import PROJECT, require
+from dcm_helpers.config import PROJECT
 from dcm_helpers.files import write_safely
-from dcm_helpers.pages.execute import execute, terminated_as_interrupted
+from dcm_helpers.pages.execute import described, execute, terminated_as_interrupted
 from dcm_helpers.pages.index import Index, Page
 from dcm_helpers.pages.page import LIBRARY, to_html
 from dcm_helpers.pages.progress import NotebookLine
 from dcm_helpers.runs import MANIFEST, RunFolder
 
-NOTEBOOKS = PROJECT / "notebooks"
 RESULTS = PROJECT / "results"
-
-
-def described(path: Path) -> tuple[str, str, int]:
-    """Title and question of a notebook, from its first cell, and the stage that it reads (0 for none)."""
-    notebook = nbformat.read(path, as_version=4)
-    paragraphs = [part.strip() for part in notebook.cells[0].source.split("\n\n")]
-    stage = notebook.metadata.get("dcm", {}).get("reads_stage", 0)
-    return paragraphs[0].removeprefix("# "), paragraphs[1].strip("*"), stage
 
 
 def report_folder(run: Path) -> Path:
@@ -84,19 +74,3 @@ def write_report(
             if page.outcome == "stopped":
                 break
     return made
-
-
-def chosen_notebooks(beginnings: Sequence[str]) -> list[Path]:
-    """The notebooks whose names begin so, in order; all if none is named.
-
-    Raises:   InputError if a beginning fits none
-    """
-    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    require(bool(every), f"there are no notebooks in {NOTEBOOKS}; reports are made from a clone of the project")
-    for beginning in beginnings:
-        names = ", ".join(path.stem for path in every)
-        require(
-            any(path.name.startswith(beginning) for path in every),
-            f"no notebook begins with {beginning!r}; expected beginnings of {names}",
-        )
-    return [path for path in every if not beginnings or path.name.startswith(tuple(beginnings))]

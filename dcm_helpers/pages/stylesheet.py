@@ -33,7 +33,7 @@ code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; bac
 pre, pre code { font: .82rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { margin: .4rem 0; overflow-x: auto; }
 pre code { background: none; padding: 0; }
-math { max-width: 100%; }
+math { max-width: 100%; font-size: 1.1em; }
 math[display="block"] { overflow-x: auto; overflow-y: hidden; padding: .2rem 0; }
 
 summary { cursor: pointer; color: var(--soft); font-size: .85rem; width: fit-content; }

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from made_notebooks import display, executed, printed, unexecuted
 
-from dcm_helpers.config import PROJECT, InputError
+from dcm_helpers.config import PROJECT
 from dcm_helpers.gallery import main
 from dcm_helpers.pages import write_gallery
 from dcm_helpers.pages.gallery import GALLERY, as_shown, flaws, source_hash
@@ -58,9 +58,9 @@ def test_only_forms_that_a_code_host_shows_are_kept():
     assert list(flaws(shown)) == []
 
 
-def test_a_figure_without_a_picture_is_refused():
-    with pytest.raises(InputError, match="figure of cell 2 has no picture"):
-        as_shown(executed(display({PLOTLY: {"data": [], "layout": {}}, "text/plain": "figure"})), "hash")
+def test_a_figure_without_a_picture_is_a_flaw():
+    (flaw,) = flaws(as_shown(executed(display({PLOTLY: {"data": [], "layout": {}}, "text/plain": "figure"})), "hash"))
+    assert flaw.startswith(f"cell 2 holds {PLOTLY} and no picture")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,7 @@ def test_a_figure_without_a_picture_is_refused():
         (display({"text/html": "<script>1</script>"}), "a script"),
         (display({"image/png": base64.b64encode(bytes(400_000)).decode()}), "400 kB"),
         (printed("x" * 1_100_000), "1.1 MB"),
+        (printed("C:\\Users\\someone"), "absolute path: C:"),
     ],
 )
 def test_flaws_are_found(output, flaw):
@@ -100,7 +101,7 @@ def test_a_gallery_is_made_of_a_run(example, tmp_path):
     source = source_hash(nbformat.read(path, as_version=4))
     gallery = tmp_path / "gallery"
     assert write_gallery(example.folder, [path, bad], 60, gallery) == [
-        "02_bad failed in cell 2: ZeroDivisionError: division by zero"
+        "02_bad: failed in cell 2: ZeroDivisionError: division by zero"
     ]
     notebook = nbformat.read(gallery / "01_good.ipynb", as_version=4)
     assert notebook.metadata.dcm.source == source and list(flaws(notebook)) == []

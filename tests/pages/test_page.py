@@ -105,7 +105,7 @@ def test_text_is_data(tmp_path):
 
 
 def test_scripts_and_data_in_html_outputs_come_through(tmp_path):
-    source = '<div class="dcm-explorer"></div><script>const a = "<b>" + 1;</script>'
+    source = '<div class="dcm-explorer"></div><script>const a = "<table><tr><td>1</td></tr></table>";</script>'
     assert source in to_html(Executed(executed(display({"text/html": source}))), "t", tmp_path)
 
 

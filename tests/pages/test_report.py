@@ -1,12 +1,16 @@
 """Reports: their index, what earlier ones leave, a failing cell that is told, and an interrupt at any time."""
 
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import nbformat
@@ -15,9 +19,9 @@ from made_notebooks import unexecuted
 
 from dcm_helpers.config import PROJECT, STOPPED
 from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
+from dcm_helpers.pages.execute import described
 from dcm_helpers.pages.index import Page, index_body, remembered
 from dcm_helpers.pages.overview import decoded_html, in_a_plane, overview_html, verdicts
-from dcm_helpers.pages.report import described
 from dcm_helpers.report import main
 from dcm_helpers.runs import Run, RunFolder, summarize
 
@@ -38,7 +42,7 @@ def notebooks(tmp_path, monkeypatch):
         "print('never')",
     )
     unexecuted(folder / "03_more.ipynb", "More", "Is there more?", "print('more')")
-    monkeypatch.setattr("dcm_helpers.pages.report.NOTEBOOKS", folder)
+    monkeypatch.setattr("dcm_helpers.pages.execute.NOTEBOOKS", folder)
     return folder
 
 
@@ -148,13 +152,40 @@ def test_a_study_in_git_is_left_alone(tmp_path, monkeypatch):
     assert report_folder(results / "reference" / "base").name == "report", "without git, nothing is kept in it"
 
 
+LINE = """
+import time
+from dcm_helpers.pages.progress import NotebookLine
+with NotebookLine(2) as line:
+    line.begin("04_loss_landscape")
+    line.at(12, 27)
+    time.sleep(2.5)
+    line.end("finished")
+"""
+
+
+def test_on_a_terminal_the_line_names_the_cell_and_moves():
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    subprocess.run([sys.executable, "-c", LINE], stderr=theirs, check=True, cwd=PROJECT)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    for seconds in range(3):
+        assert f"0 of 2 |                | 04_loss_landscape, cell 12 of 27, {seconds} s" in shown
+
+
+def test_in_a_log_there_is_one_line_for_each_notebook():
+    told = subprocess.run([sys.executable, "-c", LINE], capture_output=True, text=True, check=True, cwd=PROJECT).stderr
+    assert re.fullmatch(r"04_loss_landscape: finished, \d s\n", told)
+
+
 STOPPABLE = """
 import sys
 from pathlib import Path
 import dcm_helpers.pages.index as index
-import dcm_helpers.pages.report as report
+import dcm_helpers.pages.execute as execute
 index.overview_html = lambda run: ""  # drawn before anything is executed, which takes a while
-report.NOTEBOOKS = Path(sys.argv[1])
+execute.NOTEBOOKS = Path(sys.argv[1])
 from dcm_helpers.report import main
 sys.exit(main(sys.argv[2:]))
 """
