@@ -15,7 +15,7 @@ import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from dcm_helpers.config import PROJECT, require
 from dcm_helpers.runs import RunFolder
@@ -93,7 +93,7 @@ def execute(
             client.execute_cell(cell, number - 1, execution_count=client.code_cells_executed + 1)
     except KeyboardInterrupt:
         outcome, reason = "stopped", f"interrupted at cell {number} of {len(notebook.cells)}"
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:  # the last: a kernel died or did not start
         outcome, reason = "failed", one_line(error)
     finally:
         if manager.has_kernel:

@@ -44,9 +44,8 @@ class Page:
 class Index:
     """The pages of a report folder, those of earlier reports included, as long as their files are there."""
 
-    def __init__(self, folder: Path, run: RunFolder, single_file: bool):
-        self._folder, self._single_file = folder, single_file
-        self._title = f"Phase 1a: {run.path.name}"
+    def __init__(self, folder: Path, run: RunFolder, title: str, single_file: bool):
+        self._folder, self._title, self._single_file = folder, title, single_file
         self._before, self._after = overview_html(run), details_html(run)
         self._pages = {page.name: page for page in remembered(folder)}
 

@@ -20,11 +20,13 @@ RESULTS = PROJECT / "results"
 
 def report_folder(run: Path) -> Path:
     """Where the report of a run goes: into its folder, unless that is kept in git, which no report shall change."""
-    path = run.resolve()
-    if not is_tracked(path / MANIFEST):
-        return run / "report"
-    below = path.relative_to(RESULTS.resolve()) if path.is_relative_to(RESULTS.resolve()) else Path(path.name)
-    return RESULTS / "reports" / "-".join(below.parts)
+    return RESULTS / "reports" / run_name(run) if is_tracked(run.resolve() / MANIFEST) else run / "report"
+
+
+def run_name(run: Path) -> str:
+    """What a run is called in a report: its place below the results folder, as 'reference-base', or its own name."""
+    path, results = run.resolve(), RESULTS.resolve()
+    return "-".join(path.relative_to(results).parts) if path.is_relative_to(results) else path.name
 
 
 def is_tracked(path: Path) -> bool:
@@ -52,22 +54,22 @@ def write_report(
         line.begin("index")
         if not single_file:
             write_safely(target / LIBRARY, get_plotlyjs().encode())
-        generator = folder.manifest["generator"]
-        run = f"Phase 1a: {folder.path.name}, {generator['name']}, {generator['dtype']}"
-        index = Index(target, folder, single_file)
+        generator, title = folder.manifest["generator"], f"Phase 1a: {run_name(folder.path)}"
+        run = f"{title}, {generator['name']}, {generator['dtype']}"
+        index = Index(target, folder, title, single_file)
         index.write()
         line.end("finished")
         for path in paths:
-            title, question, stage = described(path)
+            name, question, stage = described(path)
             line.begin(path.stem)
             if stage and not folder.records(stage):
-                page = Page(path.stem, title, question, "left out", reason=f"this run has nothing of stage {stage}")
+                page = Page(path.stem, name, question, "left out", reason=f"this run has nothing of stage {stage}")
             else:
                 executed = execute(path, folder, timeout, line.at)
-                text = to_html(executed, title, path.parent, run, single_file)
+                text = to_html(executed, name, path.parent, run, single_file)
                 write_safely(target / f"{path.stem}.html", text.encode())
                 ended = (executed.outcome, executed.cell, executed.reason, executed.seconds)
-                page = Page(path.stem, title, question, *ended)
+                page = Page(path.stem, name, question, *ended)
             index.add(page)
             made.append(page)
             line.end(page.outcome)

@@ -1,7 +1,10 @@
 """Reports in a real browser without a network: light, dark, and on a phone."""
 
+import pandas as pd
 import pytest
+from made_notebooks import display, executed
 
+from dcm_helpers.pages import Executed, to_html
 from dcm_helpers.report import main
 
 DARK, LIGHT = "rgb(20, 23, 27)", "rgb(255, 255, 255)"
@@ -123,4 +126,29 @@ def test_the_mode_bar_lies_over_no_title(report, browser):
     page.locator(".js-plotly-plot .nsewdrag").first.hover()
     bar, title = (page.locator(name).first.bounding_box() for name in (".modebar", "figcaption"))
     assert bar["y"] >= title["y"] + title["height"]
+    page.context.close()
+
+
+def test_panels_and_styled_tables_come_through(tmp_path, browser):
+    """A panel of HTML with data and a script runs as it is, and a styled table scrolls in its own box on a phone."""
+    panel = (
+        '<div class="dcm-explorer"><button>next</button><output></output>'
+        '<script type="application/json">["a", "<table><tr><td>b</td></tr></table>"]</script><script>(() => {'
+        "const panel = document.currentScript.parentElement;"
+        'const texts = JSON.parse(panel.querySelector("script").textContent);'
+        'panel.querySelector("button").onclick = () => { panel.querySelector("output").innerHTML = texts[1]; };'
+        "})()</script></div>"
+    )
+    wide = pd.DataFrame({f"a long heading {place}": [place] for place in range(30)})
+    styled = wide.style.set_table_attributes('class="dcm-table"').to_html()
+    notebook = executed(display({"text/html": panel, "text/plain": "panel"}), display({"text/html": styled}))
+    (tmp_path / "page.html").write_text(to_html(Executed(notebook), "A page", tmp_path))
+    page = browser.new_context(offline=True, **SCREENS["phone"]).new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator("button").click()
+    assert page.locator("output table td").inner_text() == "b"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    box = page.locator(".dcm-scroll:has(.dcm-table)")
+    assert box.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert color(page, ".dcm-table th.col_heading", "textAlign") == color(page, ".dcm-table td", "textAlign") == "right"
     page.context.close()

@@ -19,9 +19,10 @@ from made_notebooks import unexecuted
 
 from dcm_helpers.config import PROJECT, STOPPED
 from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
-from dcm_helpers.pages.execute import described
+from dcm_helpers.pages.execute import described, execute
 from dcm_helpers.pages.index import Page, index_body, remembered
 from dcm_helpers.pages.overview import decoded_html, in_a_plane, overview_html, verdicts
+from dcm_helpers.pages.report import run_name
 from dcm_helpers.report import main
 from dcm_helpers.runs import Run, RunFolder, summarize
 
@@ -49,6 +50,19 @@ def notebooks(tmp_path, monkeypatch):
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "report"
+
+
+def test_a_kernel_that_dies_is_a_failure(example, tmp_path):
+    path = unexecuted(tmp_path / "01_dies.ipynb", "Dies", "When?", "print(1)", "import os\nos._exit(1)", "print(2)")
+    done = execute(path, example.folder, 60, lambda cell, cells: None)
+    assert (done.outcome, done.cell) == ("failed", 3) and "DeadKernelError" in done.reason
+    assert done.notebook.cells[1].outputs[0].text == "1\n"
+
+
+def test_a_cell_that_takes_too_long_is_a_failure(example, tmp_path):
+    path = unexecuted(tmp_path / "01_slow.ipynb", "Slow", "When?", "import time\ntime.sleep(60)")
+    done = execute(path, example.folder, 1, lambda cell, cells: None)
+    assert (done.outcome, done.cell) == ("failed", 2) and "CellTimeoutError" in done.reason
 
 
 def report(example, target, *arguments):
@@ -148,6 +162,7 @@ def test_a_study_in_git_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("dcm_helpers.pages.report.RESULTS", results)
     assert report_folder(results / "reference" / "base") == results / "reports" / "reference-base"
     assert report_folder(results / "mine") == results / "mine" / "report"
+    assert run_name(results / "mine") == "mine" and run_name(tmp_path / "elsewhere" / "run") == "run"
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert report_folder(results / "reference" / "base").name == "report", "without git, nothing is kept in it"
 
@@ -186,6 +201,7 @@ import dcm_helpers.pages.index as index
 import dcm_helpers.pages.execute as execute
 index.overview_html = lambda run: ""  # drawn before anything is executed, which takes a while
 execute.NOTEBOOKS = Path(sys.argv[1])
+from dcm_helpers.pages.report import run_name
 from dcm_helpers.report import main
 sys.exit(main(sys.argv[2:]))
 """
