@@ -109,7 +109,7 @@ def environment(folder: RunFolder, pictures: bool) -> dict[str, str]:
     """Environment of a kernel: this process's, and the run as the notebooks' parameters."""
     model = folder.manifest["identity"]["generator"]["model"]
     parameters = {"DCM_RUN": str(folder.path.resolve()), "DCM_MODEL": model}
-    return {**os.environ, **parameters, "DCM_PICTURES": "1" if pictures else ""}
+    return {**os.environ, **parameters, "DCM_PICTURES": "1" if pictures else "0"}
 
 
 def one_line(error: Exception) -> str:

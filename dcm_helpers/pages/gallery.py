@@ -11,9 +11,10 @@ import nbformat
 
 from dcm_helpers.files import write_safely
 from dcm_helpers.pages.execute import NOTEBOOKS, described, execute, terminated_as_interrupted
+from dcm_helpers.pages.outputs import WIDGET
 from dcm_helpers.pages.progress import NotebookLine
 from dcm_helpers.runs import RunFolder
-from dcm_helpers.show import PLOTLY, WIDGET
+from dcm_helpers.show import PLOTLY
 
 GALLERY = NOTEBOOKS / "gallery"
 LARGEST_NOTEBOOK, LARGEST_FIGURE = 1_000_000, 300_000

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from dcm_helpers.files import write_safely
 from dcm_helpers.pages.execute import Outcome
-from dcm_helpers.pages.overview import details_html, overview_html
 from dcm_helpers.pages.page import document, with_way
-from dcm_helpers.runs import RunFolder
 
 MEMORY = "report.json"
 
@@ -42,11 +40,14 @@ class Page:
 
 
 class Index:
-    """The pages of a report folder, those of earlier reports included, as long as their files are there."""
+    """The pages of a report folder, those of earlier reports included, as long as their files are there.
 
-    def __init__(self, folder: Path, run: RunFolder, title: str, single_file: bool):
+    Args:     folder  of the report;  title  of the index;  before, after  HTML around its list of notebooks
+    """
+
+    def __init__(self, folder: Path, title: str, before: str, after: str, single_file: bool):
         self._folder, self._title, self._single_file = folder, title, single_file
-        self._before, self._after = overview_html(run), details_html(run)
+        self._before, self._after = before, after
         self._pages = {page.name: page for page in remembered(folder)}
 
     def add(self, page: Page) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import nbformat
 from nbconvert.filters import strip_ansi
 
-from dcm_helpers.show import PLOTLY, WIDGET
+from dcm_helpers.show import PLOTLY
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 LONG_TEXT = 25
 """Lines of text that are shown at once; longer texts are folded."""
 SHORT_TEXT = 24

@@ -11,6 +11,7 @@ from dcm_helpers.config import PROJECT
 from dcm_helpers.files import write_safely
 from dcm_helpers.pages.execute import described, execute, terminated_as_interrupted
 from dcm_helpers.pages.index import Index, Page
+from dcm_helpers.pages.overview import details_html, overview_html
 from dcm_helpers.pages.page import LIBRARY, to_html
 from dcm_helpers.pages.progress import NotebookLine
 from dcm_helpers.runs import MANIFEST, RunFolder
@@ -56,7 +57,7 @@ def write_report(
             write_safely(target / LIBRARY, get_plotlyjs().encode())
         generator, title = folder.manifest["generator"], f"Phase 1a: {run_name(folder.path)}"
         run = f"{title}, {generator['name']}, {generator['dtype']}"
-        index = Index(target, folder, title, single_file)
+        index = Index(target, title, overview_html(folder), details_html(folder), single_file)
         index.write()
         line.end("finished")
         for path in paths:

@@ -60,7 +60,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; bo
 td { border-top: 1px solid var(--line); }
 th { font-weight: 600; }
 tbody th { border-top: 1px solid var(--line); font-weight: 400; color: var(--soft); }
-th.dcm-number, td.dcm-number { text-align: right; }
+th.dcm-number, td.dcm-number { text-align: right !important; }  /* a table's own style has an id */
 .dcm-number, .dcm-short { white-space: nowrap; }
 
 .dcm-way { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; font-size: .9rem; }

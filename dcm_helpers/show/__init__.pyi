@@ -14,7 +14,6 @@ from .figures import status_grid as status_grid
 from .figures import surface as surface
 from .figures import token_probabilities as token_probabilities
 from .live import PLOTLY as PLOTLY
-from .live import WIDGET as WIDGET
 from .summary import comparison as comparison
 from .summary import percent as percent
 from .summary import run_summary as run_summary

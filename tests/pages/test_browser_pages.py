@@ -140,7 +140,8 @@ def test_panels_and_styled_tables_come_through(tmp_path, browser):
         "})()</script></div>"
     )
     wide = pd.DataFrame({f"a long heading {place}": [place] for place in range(30)})
-    styled = wide.style.set_table_attributes('class="dcm-table"').to_html()
+    styled = wide.style.set_table_attributes('class="dcm-table"')
+    styled = styled.set_table_styles([{"selector": "th, td", "props": "text-align: left"}]).to_html()
     notebook = executed(display({"text/html": panel, "text/plain": "panel"}), display({"text/html": styled}))
     (tmp_path / "page.html").write_text(to_html(Executed(notebook), "A page", tmp_path))
     page = browser.new_context(offline=True, **SCREENS["phone"]).new_page()

@@ -11,7 +11,8 @@ from dcm_helpers.config import PROJECT
 from dcm_helpers.gallery import main
 from dcm_helpers.pages import write_gallery
 from dcm_helpers.pages.gallery import GALLERY, as_shown, flaws, source_hash
-from dcm_helpers.show import PLOTLY, WIDGET
+from dcm_helpers.pages.outputs import WIDGET
+from dcm_helpers.show import PLOTLY
 
 PNG = base64.b64encode(b"\x89PNG" + bytes(100)).decode()
 SOURCES = {path.name: path for path in sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))}

@@ -12,9 +12,9 @@ from made_notebooks import display, executed, printed
 from dcm_helpers.config import PROJECT
 from dcm_helpers.pages import Executed, to_html
 from dcm_helpers.pages.equations import without_math
-from dcm_helpers.pages.outputs import LONG_TEXT, output_html
+from dcm_helpers.pages.outputs import LONG_TEXT, WIDGET, output_html
 from dcm_helpers.pages.page import LIBRARY, with_way
-from dcm_helpers.show import PLOTLY, WIDGET
+from dcm_helpers.show import PLOTLY
 
 FIGURE = {
     "data": [{"type": "scatter", "y": [1, 2], "name": "</script><script>alert(1)</script>"}],

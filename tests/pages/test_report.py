@@ -32,7 +32,7 @@ def notebooks(tmp_path, monkeypatch):
     """A folder that stands for the project's notebooks: a good one, a bad one, and another good one."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    shown = "import os\nprint(os.environ['DCM_RUN'], os.environ['DCM_MODEL'])"
+    shown = "import os\nprint(*(os.environ[name] for name in ('DCM_RUN', 'DCM_MODEL', 'DCM_PICTURES')))"
     unexecuted(folder / "01_good.ipynb", "Good", "Does it run?", shown)
     unexecuted(
         folder / "02_bad.ipynb",
@@ -84,7 +84,7 @@ def test_a_failing_cell_is_named_and_the_rest_is_kept(example, notebooks, target
     told = capsys.readouterr()
     assert "02_bad failed in cell 3: ValueError: out of luck" in told.err and f"Open {target}" in told.out
     assert [line for line in told.err.splitlines() if re.match(r"0\d_\w+: (finished|failed), \d+ s", line)]
-    assert f"{example.folder.path.name} tiny" in pages["01_good.html"]
+    assert f"{example.folder.path.name} tiny 0" in pages["01_good.html"], "the run, and no pictures, which take time"
     assert str(example.folder.path) not in "".join(pages.values()), "where the run lies is nobody's business"
     assert "before" in pages["02_bad.html"] and "out of luck" in pages["02_bad.html"]
     index = pages["index.html"]
@@ -197,9 +197,9 @@ def test_in_a_log_there_is_one_line_for_each_notebook():
 STOPPABLE = """
 import sys
 from pathlib import Path
-import dcm_helpers.pages.index as index
+import dcm_helpers.pages.report as report
 import dcm_helpers.pages.execute as execute
-index.overview_html = lambda run: ""  # drawn before anything is executed, which takes a while
+report.overview_html = lambda run: ""  # drawn before anything is executed, which takes a while
 execute.NOTEBOOKS = Path(sys.argv[1])
 from dcm_helpers.pages.report import run_name
 from dcm_helpers.report import main
