@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config import PROJECT, STOPPED, InputError
+from dcm_helpers.config import STOPPED, InputError
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Command:
     A code host shows them as they are. Make them anew after a notebook has changed; a test tells.
     """
 
-    run: Annotated[Path, tyro.conf.Positional] = PROJECT / "results" / "reference" / "base"
-    """Run folder."""
+    run: Annotated[Path, tyro.conf.Positional] = Path("results/reference/base")
+    """Run folder, from here or from the project."""
     notebooks: tuple[str, ...] = ()
     """Beginnings of notebook names, for instance 02 05; none means all."""
     timeout: int = 1800
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # imported here, so that --help does not wait for what draws and executes
         from dcm_helpers.pages import GALLERY, chosen_notebooks, write_gallery
-        from dcm_helpers.runs import RunFolder
+        from dcm_helpers.runs import open_run
 
-        wrong = write_gallery(RunFolder.read(command.run), chosen_notebooks(command.notebooks), command.timeout)
+        wrong = write_gallery(open_run(command.run).folder, chosen_notebooks(command.notebooks), command.timeout)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

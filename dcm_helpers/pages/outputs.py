@@ -24,7 +24,7 @@ TABLE = re.compile(
 """A table; a script, which is left alone; or what pandas has to say about alignment, which the style sheet says."""
 ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
 CELL = re.compile(r"<(?P<kind>t[hd])\b(?P<attributes>[^>]*)>(?P<text>.*?)</(?P=kind)>", re.DOTALL)
-NUMBER = re.compile(r"[-+−±]?(\d[\d,. ]*|\.\d+)(e[-+]?\d+)?( ?%)?|[-+]?(nan|inf)|None|-|", re.IGNORECASE)
+NUMBER = re.compile(r"[-+−±]?(\d[\d,. ]*|\.\d+)(e[-+]?\d+)?( ?%)?|[-+]?(nan|inf)|None|-|\.\.\.|", re.IGNORECASE)
 
 
 def output_html(output: nbformat.NotebookNode) -> str:

@@ -164,7 +164,7 @@ def alignments(table):
 
 
 def test_numbers_stand_right_and_words_left():
-    table = pd.DataFrame({"word": ["a", "7"], "loss": [0.25, float("nan")], "share": ["10 %", "-"]}, index=["x", "y"])
+    table = pd.DataFrame({"word": ["a", "7"], "loss": [0.25, float("nan")], "share": ["10 %", "..."]}, index=["x", "y"])
     found = alignments(table.to_html())
     assert found["loss"] and found["share"] and found["0.25"] and found["NaN"] and found["10 %"]
     assert not found["word"] and not found["7"] and not found["x"]
