@@ -6,8 +6,8 @@
     dcm.look.pairwise(run.contents)                   # each room by its name
     dcm.show.matrix(...)
 
-Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `optimize`, `watch`, `runs`, `look`,
-`study`, `bench`, `show`, `explore`, `pages`. A room is loaded when something of it is used, so that this import takes no time.
+Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `watch`, `optimize`, `runs`, `look`,
+`study`, `bench`, `show`, `explore`, `pages`. A room is loaded when something of it is used: this import takes no time.
 """
 
 import lazy_loader

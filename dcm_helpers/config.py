@@ -19,6 +19,8 @@ Value = TypeVar("Value", str, int, float, Path)
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Root of the project: a clone, since data and notebooks are not part of the installed package."""
+STOPPED = 130
+"""Exit status of a command after Ctrl-C, as shells have it."""
 
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]

@@ -1,4 +1,4 @@
-"""Texts of the data made fit to be shown: on one line, in HTML, in a figure's label. Nothing else escapes."""
+"""Texts of the data made fit to be shown: on one line, in HTML, in a figure's label, in a terminal."""
 
 import html
 
@@ -23,6 +23,6 @@ def label(text: str, limit: int = TEXT_LIMIT) -> str:
     return html.escape(shortened(str(text), limit), quote=False).replace("$", "&#36;")
 
 
-def visible(token: str) -> str:
-    """A token's text for HTML, with spaces and line ends that can be seen."""
-    return escaped(token).replace(" ", "&nbsp;").replace("\n", "↵")
+def printable(text: str) -> str:
+    """A text on one line that does nothing to a terminal: whatever does not print, line ends included, is spelled."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -8,11 +8,9 @@ from threading import Event
 
 import tyro
 
-from dcm_helpers.config import GeneratorConfig, InputError, StudyConfig
+from dcm_helpers.config import STOPPED, GeneratorConfig, InputError, StudyConfig
 
 # the rooms are imported where they are used: they take seconds, which --help should not
-
-STOPPED = 130
 
 
 @dataclass(frozen=True)

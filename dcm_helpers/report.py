@@ -1,4 +1,4 @@
-"""Execute the notebooks on a run and write pages that can be mailed: ``python -m dcm_helpers.report [run]``."""
+"""Execute the notebooks on a run and write pages that can be passed on: ``python -m dcm_helpers.report [run]``."""
 
 import sys
 from collections.abc import Sequence
@@ -8,21 +8,27 @@ from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config import InputError, require
-from dcm_helpers.runs import MANIFEST, RunFolder
-from dcm_helpers.show import chosen_notebooks, write_report
+from dcm_helpers.config import STOPPED, InputError, require
 
 
 @dataclass(frozen=True)
 class Command:
-    """Execute the notebooks on a run and write them, with an index, as self-contained HTML to its folder's report/."""
+    """Execute the notebooks on a run and write them, with an index, as HTML that needs no network.
+
+    The pages go to report/ in the run's folder, or, for a run that is kept in git, to results/reports/; pages of an
+    earlier report stay unless they are made anew. Ctrl-C ends at once and keeps what is finished.
+    """
 
     run: Annotated[Path | None, tyro.conf.Positional] = None
     """Run folder, or the name of one in --output-dir; none means the latest there."""
     output_dir: Path = Path("results")
     """Folder that holds the run folders."""
+    report_dir: Path | None = None
+    """Folder of the report; none means the one named above."""
     notebooks: tuple[str, ...] = ()
     """Beginnings of notebook names, for instance 02 05; none means all."""
+    single_file: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Put what draws the figures into each page (5 MB), so that a page can be mailed by itself."""
     timeout: int = 1800
     """Seconds that one cell may take."""
 
@@ -32,25 +38,40 @@ def latest_run(output_dir: Path) -> Path:
 
     Raises:   InputError if there is none
     """
+    from dcm_helpers.runs import MANIFEST
+
     manifests = sorted(output_dir.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
     require(bool(manifests), f"no run folder in {output_dir}; make one with python -m dcm_helpers.run_phase1a --all")
     return manifests[-1].parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status: 0 all well, 1 a notebook failed, 2 a mistake in the input."""
+    """The command line. Returns the exit status: 0 well, 1 a notebook failed, 2 a mistake in the input, 130 stopped."""
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.report")
     try:
+        # imported here, so that --help does not wait for what draws and executes
+        from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
+        from dcm_helpers.runs import RunFolder
+
         path = command.run or latest_run(command.output_dir)
         folder = RunFolder.read(path if path.exists() else command.output_dir / path)
-        pages = write_report(folder, chosen_notebooks(command.notebooks), command.timeout)
+        target = command.report_dir or report_folder(folder.path)
+        notebooks = chosen_notebooks(command.notebooks)
+        print(f"Report of {folder.path} goes to {target}", file=sys.stderr)
+        pages = write_report(folder, notebooks, command.timeout, target, command.single_file)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = [page for page in pages if page.error]
+    except KeyboardInterrupt:
+        print("Stopped between notebooks. Finished pages are kept.", file=sys.stderr)
+        return STOPPED
+    failed = [page for page in pages if page.outcome == "failed"]
     for page in failed:
-        print(f"error: {page.name} failed in {page.error}", file=sys.stderr)
-    print(f"Open {folder.path / 'report' / 'index.html'}")
+        print(f"error: {page.name} failed in cell {page.cell}: {page.reason}", file=sys.stderr)
+    print(f"Open {target / 'index.html'}")
+    if any(page.outcome == "stopped" for page in pages):
+        print(f"Stopped in {pages[-1].name}. Finished pages are kept.", file=sys.stderr)
+        return STOPPED
     return 1 if failed else 0
 
 

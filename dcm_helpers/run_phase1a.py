@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from dcm_helpers.config import PRESETS, InputError, OptimizerConfig, RunConfig
+from dcm_helpers.config import PRESETS, STOPPED, InputError, OptimizerConfig, RunConfig
 
-STOPPED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 STORAGE_ADVICE = "What was finished is stored. Check permissions and free space, or choose another --output-dir."
 
 

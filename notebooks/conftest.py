@@ -5,6 +5,8 @@ import os
 import shutil
 import tempfile
 
+collect_ignore_glob = ["gallery/*"]  # executed already, and never to be executed from there
+
 results = tempfile.mkdtemp(prefix="dcm-notebooks-")
 atexit.register(shutil.rmtree, results, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Fixtures: the tiny Generator in two precisions, the embedded one, and problems made of shipped pairs."""
+"""Fixtures: the tiny Generator in two precisions, the embedded one, problems made of shipped pairs, a browser."""
 
 import os
 
@@ -10,6 +10,7 @@ from dcm_helpers.stm import joint_problems
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: tests never touch the hub
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,28 @@ def squad_sample():
     if not SQUAD_SAMPLE.is_file():
         pytest.skip("the SQuAD sample is not on this machine")
     return SQUAD_SAMPLE
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; tests that look at pages are skipped where it is absent."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("Chromium is not installed; on Debian and Ubuntu: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is part of the test extra")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """Leaves a picture of a page in the folder DCM_SCREENSHOTS, for looking at; without one, none is taken."""
+
+    def take(page, name):
+        if folder := os.environ.get("DCM_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return take

@@ -17,8 +17,11 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcm_helpers"
 FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-COMMANDS = {"run_phase1a", "analyze_results", "report", "reference", "benchmark"}
-ROOMS = ["generator", "pairs", "stm", "optimize", "watch", "runs", "look", "study", "bench", "show", "explore"]
+COMMANDS = {"run_phase1a", "analyze_results", "report", "gallery", "reference", "benchmark"}
+ROOMS = [
+    *("generator", "pairs", "stm", "watch", "optimize", "runs", "look"),
+    *("study", "bench", "show", "explore", "pages"),
+]
 ORDER = ["config", "shapes", "seeds", "stats", "files", "markup", *ROOMS, COMMANDS]
 """Rooms, and files that are no room, each importing only from those before it."""
 APART = [{"look", "bench"}, {"study", "bench"}]
@@ -116,7 +119,7 @@ def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
     assert float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) < 1
     readers = {path for path in INSIDE if "os.environ" in (PACKAGE / path).read_text()}
     # config has the DCM_ variables, layers looks for a compiler, pages hands parameters to the kernels that it starts
-    assert readers == {Path("config.py"), Path("generator/layers.py"), Path("show/report.py")}
+    assert readers == {Path("config.py"), Path("generator/layers.py"), Path("pages/execute.py")}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

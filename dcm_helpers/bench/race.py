@@ -20,9 +20,10 @@ from dcm_helpers.bench.alternatives import (
 from dcm_helpers.bench.speed import flop, needed, peak_gigabytes, seconds_of, shares, starts
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import BETA1, ContentOptimizer, Progress
+from dcm_helpers.optimize import BETA1, ContentOptimizer
 from dcm_helpers.stats import rate
 from dcm_helpers.stm import Problem
+from dcm_helpers.watch import Progress
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import torch
 from dcm_helpers.bench.alternatives import cramming_adamw, one_at_a_time, peft_prompt_tuning, static_batch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import Attempt, Batch, Work, automatic_size
+from dcm_helpers.optimize import Attempt, Batch, automatic_size
 from dcm_helpers.shapes import Contents
 from dcm_helpers.stm import Problem, initial_content, view_rows
+from dcm_helpers.watch import Work
 
 WARM_UP = 1
 EMULATED, EMULATED_SIZE = 5e9, 512

@@ -8,7 +8,7 @@ objective         cross-entropy weighted over views, and terms beside it
 parameterization  where contents live: direct, or norm held
 adam              the update
 result            what comes of a problem
-solver            what a solver is, and how it says how far it is
+solver            what a solver is
 """
 
 import lazy_loader

@@ -11,6 +11,4 @@ from .result import ViewResult as ViewResult
 from .result import result_table as result_table
 from .result import thinned as thinned
 from .solver import MakeSolver as MakeSolver
-from .solver import Progress as Progress
 from .solver import Solver as Solver
-from .solver import Work as Work

@@ -17,7 +17,6 @@ from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.measurement import Measurement
 from dcm_helpers.optimize.objective import view_weights, weighted_terms
 from dcm_helpers.optimize.parameterization import parameterization_of
-from dcm_helpers.optimize.solver import Work
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import (
     Layout,
@@ -31,6 +30,7 @@ from dcm_helpers.stm import (
     target_logits,
     view_rows,
 )
+from dcm_helpers.watch import Work
 
 POSITIONS_PER_GROUP = {"cpu": 512}
 """Rows of one step are computed in groups of at most this many positions, by device type: enough to keep the device's

@@ -17,8 +17,8 @@ from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
 from dcm_helpers.optimize.result import Result, ViewResult, thinned
-from dcm_helpers.optimize.solver import Progress
 from dcm_helpers.stm import Problem, decode_problems, require_fits
+from dcm_helpers.watch import Progress
 
 
 class ContentOptimizer:

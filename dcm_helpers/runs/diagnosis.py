@@ -2,28 +2,27 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
-from threading import Event
+from collections.abc import Callable, Iterable, Sequence
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import MakeSolver, Result
+from dcm_helpers.optimize import Result
 from dcm_helpers.runs.verdicts import converged_by, reading
 from dcm_helpers.stats import rate
 from dcm_helpers.stm import Problem, positions, views_apart
-from dcm_helpers.watch import follow
 
+Solve = Callable[[str, Sequence[Problem], OptimizerConfig], Iterable[Result]]
+"""Optimizes problems with some settings, watched under a title."""
 DIAGNOSED_FAILURES = 10
 
 
 def diagnosis(
     generator: Generator,
-    make_solver: MakeSolver,
+    solve: Solve,
     stage: int,
     records: Sequence[dict],
     problems: Sequence[Problem],
     config: OptimizerConfig,
-    stop: Event,
 ) -> dict:
     """Try remedies on at most ten failures of a stage; nothing of it is stored as a result.
 
@@ -53,11 +52,7 @@ def diagnosis(
     def share(title: str, tried: Sequence[Problem], settings: OptimizerConfig) -> dict:
         """The rate at which problems that fit the window pass the bar under some settings."""
         tried = [each for each in tried if positions(generator, each, settings.K) <= generator.window]
-        results = []
-        with follow(title, [each.id for each in tried]) as watched:
-            for result in make_solver(generator, settings).iterate(tried, watched.show, stop):
-                watched.finished(result.problem.id, result.reconstructed, result)
-                results.append(result)
+        results = list(solve(title, tried, settings))
         return rate(sum(passes(result) for result in results), len(results))
 
     once = dataclasses.replace(config, num_restarts=1)

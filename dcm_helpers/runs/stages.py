@@ -6,12 +6,13 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 
 import torch
 
@@ -206,14 +207,26 @@ class Phase1a:
         return True
 
     def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
-        """Optimize the problems of a stage that have no record yet, shown as they go."""
-        records = self.folder.records(stage)
-        known = {record["problem"]: record["reconstructed"] for record in records}
-        waiting = [problem for problem in problems if problem.id not in known]
+        """Optimize the problems of a stage that have no record yet."""
+        known = {record["problem"]: record["reconstructed"] for record in self.folder.records(stage)}
         title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
-        with follow(title, [problem.id for problem in problems], known) as watched:
-            for result in self.make_solver(self.generator, config).iterate(waiting, watched.show, self.stop):
-                watched.finished(result.problem.id, result.reconstructed, result)
+        yield from self.watched(title, problems, config, known)
+
+    def watched(
+        self,
+        title: str,
+        problems: Sequence[Problem],
+        config: OptimizerConfig,
+        known: Mapping[str, bool] = MappingProxyType({}),
+    ) -> Iterator[Result]:
+        """Optimize problems, shown as they go.
+
+        Args:     known  of those that have ended before: whether they were reconstructed; they are left alone
+        """
+        waiting = [problem for problem in problems if problem.id not in known]
+        with follow(title, [problem.id for problem in problems], known) as shown:
+            for result in self.make_solver(self.generator, config).iterate(waiting, shown.show, self.stop):
+                shown.finished(result.problem.id, result.reconstructed, result)
                 yield result
 
     def store(self, record: dict, result: Result) -> None:
@@ -231,7 +244,7 @@ class Phase1a:
         records, known = self.folder.records(stage), self.folder.diagnosis()
         if known.get(str(stage), {}).get("records") == len(records):
             return
-        found = diagnosis(self.generator, self.make_solver, stage, records, problems, config, self.stop)
+        found = diagnosis(self.generator, self.watched, stage, records, problems, config)
         if not self.stop.is_set():
             self.folder.write_json(SUMMARY, {"diagnosis": {**known, str(stage): found}})
 

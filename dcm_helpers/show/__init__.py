@@ -7,8 +7,6 @@ dashboard  watch the optimizer, stop it
 commands   what to type next
 compare    several runs side by side, as text
 summary    what a run says, as text
-page       an executed notebook as one HTML file
-report     a report: all pages and their index
 """
 
 import lazy_loader

@@ -12,11 +12,10 @@ from .figures import scatter as scatter
 from .figures import slices as slices
 from .figures import surface as surface
 from .figures import token_probabilities as token_probabilities
-from .page import to_html as to_html
-from .report import chosen_notebooks as chosen_notebooks
-from .report import write_report as write_report
 from .style import PICTURES as PICTURES
+from .style import PLOTLY as PLOTLY
 from .style import color_of as color_of
 from .style import colors_of as colors_of
+from .summary import percent as percent
 from .summary import run_summary as run_summary
 from .tables import table as table

@@ -3,9 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 
+from dcm_helpers.markup import printable
 from dcm_helpers.runs import RunFolder, summarize
 from dcm_helpers.show.commands import default_settings, settings_of
-from dcm_helpers.show.summary import number, visible
+from dcm_helpers.show.summary import number
 
 ALWAYS = ("Generator", "dtype", "pairs", "K", "lr", "stop rule", "seed")
 """Settings that are told whatever they are; the others where they differ, or are not at their default."""
@@ -23,7 +24,7 @@ def comparison(folders: Sequence[RunFolder], width: int) -> str:
     Args:     width  of the terminal, in characters: names stand behind the figures where they fit, else above them, and
               so do settings
     """
-    names = [visible(folder.path.resolve().name) for folder in folders]
+    names = [printable(folder.path.resolve().name) for folder in folders]
     settings = [settings_row(folder) for folder in folders]
     default = {label(name): str(value) for name, value in default_settings().items()}
     differ = [name for name in settings[0] if len({row[name] for row in settings}) > 1]
@@ -66,7 +67,7 @@ def settings_row(folder: RunFolder) -> dict[str, str]:
         "pairs": f"{manifest['data']['pairs']} from {manifest['data']['source']}",
         **{label(name): value for name, value in settings.items()},
     }
-    return {name: visible(str(value)) for name, value in row.items()}
+    return {name: printable(str(value)) for name, value in row.items()}
 
 
 def figures_row(folder: RunFolder) -> dict[str, str]:

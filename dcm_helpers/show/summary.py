@@ -3,6 +3,7 @@
 import shutil
 
 from dcm_helpers.config import MODES
+from dcm_helpers.markup import printable
 from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, summarize
 
 LABEL = 40
@@ -38,11 +39,6 @@ def line(label: str, text: str, width: int = LABEL) -> str:
     return f"  {label:<{width}}{text}"
 
 
-def visible(text: str) -> str:
-    """Text on one line that does nothing to a terminal: whatever does not print, line ends included, is escaped."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
 def run_summary(folder: RunFolder) -> str:
     """What a run says, as text: every stage that has records, its gate, and the readings of failed gates."""
     manifest = folder.manifest
@@ -50,9 +46,9 @@ def run_summary(folder: RunFolder) -> str:
     optimizer = identity["optimizer"]
     seconds = sum(session["seconds"] for session in manifest["sessions"])
     lines = [
-        f"Phase 1a: {visible(str(folder.path))}",
-        line("Generator", f"{visible(generator['name'])}, {generator['dtype']}"),
-        line("Pairs", visible(manifest["data"]["account"])),
+        f"Phase 1a: {printable(str(folder.path))}",
+        line("Generator", f"{printable(generator['name'])}, {generator['dtype']}"),
+        line("Pairs", printable(manifest["data"]["account"])),
         line(
             "Optimizer",
             f"K={optimizer['K']}, lr={optimizer['lr']:g} {optimizer['schedule']}, stop rule {optimizer['stop_rule']}, "
@@ -80,11 +76,11 @@ def decoded_lines(folder: RunFolder) -> list[str]:
     if first is None:
         return []
     room = max(20, shutil.get_terminal_size((PAGE_WIDTH, 0)).columns - TEXT_LABEL - 2)
-    lines = ["", f"Pair {visible(first['pair'])}, the first of stage {first['stage']}"]
+    lines = ["", f"Pair {printable(first['pair'])}, the first of stage {first['stage']}"]
     for view in first["views"]:
         how = "exactly" if view["reconstructed"] else "otherwise"
         for label, text in (("wanted", view["target_text"]), (f"written {how}", view["decoded_text"])):
-            text = visible(text)
+            text = printable(text)
             text = text if len(text) <= room else f"{text[: room - 3]}..."
             lines.append(line(f"{view['kind']}, {label}", text, TEXT_LABEL))
     return lines

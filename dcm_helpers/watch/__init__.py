@@ -1,5 +1,6 @@
 """How far something is, for people who watch: a line in a terminal, a board in a notebook; and how to stop it.
 
+progress what a solver tells after every step
 follow   what a place has: line or board; Ctrl-C, kernel interrupt, SIGTERM
 line     the terminal's line
 board    a notebook's board: every problem as a cell, pace, time left

@@ -5,3 +5,5 @@ from .line import ProgressLine as ProgressLine
 from .live import LiveOutput as LiveOutput
 from .live import Wire as Wire
 from .live import in_notebook as in_notebook
+from .progress import Progress as Progress
+from .progress import Work as Work

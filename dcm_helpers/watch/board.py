@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dcm_helpers.markup import AS_IT_IS, escaped, shortened
-from dcm_helpers.optimize import Attempt, Progress, Result
 from dcm_helpers.watch.curves import Curve, drawing
 from dcm_helpers.watch.live import LiveOutput, Wire
+from dcm_helpers.watch.progress import Ended, InFlight, Progress
 
 REDRAW_SECONDS = 1.0
 CURVES = 24
@@ -44,7 +44,7 @@ class Board:
         self.title = title
         self.problems = list(problems)
         self.ended: dict[str, bool] = dict(known or {})
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, Ended] = {}
         self.progress = Progress()
         self.stopping = False
         self._before = len(self.ended)
@@ -60,7 +60,7 @@ class Board:
         if time.perf_counter() - self._drawn >= REDRAW_SECONDS:
             self.draw()
 
-    def finished(self, problem: str, reconstructed: bool, result: Result | None = None) -> None:
+    def finished(self, problem: str, reconstructed: bool, result: Ended | None = None) -> None:
         """Take in that a problem has ended, with its result where there is one."""
         self.ended[problem] = reconstructed
         if result is not None:
@@ -157,7 +157,7 @@ class Board:
         ]
 
 
-def told(attempt: Attempt | None, result: Result | None) -> str:
+def told(attempt: InFlight | None, result: Ended | None) -> str:
     """Steps and loss of a problem, as far as they are known."""
     if result is not None:
         return f", {result.steps} steps, loss {result.loss:.3f}"

@@ -4,7 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-from dcm_helpers.optimize import Progress
+from dcm_helpers.watch.progress import Ended, Progress
 
 TERMINAL_SECONDS = 0.2
 LOG_SECONDS = 30
@@ -42,7 +42,7 @@ class ProgressLine(tqdm):
         self.set_postfix_str(", ".join(parts), refresh=False)
         self.update(0)
 
-    def finished(self, problem: str, reconstructed: bool, result: object = None) -> None:
+    def finished(self, problem: str, reconstructed: bool, result: Ended | None = None) -> None:
         """Count a problem that has ended."""
         self._reconstructed += reconstructed
         self.update()

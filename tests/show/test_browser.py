@@ -1,4 +1,4 @@
-"""In a real browser: a report without a network, and JupyterLab with the dashboard and the explorer."""
+"""In a real browser: JupyterLab with the dashboard and the explorer."""
 
 import os
 import re
@@ -8,63 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from dcm_helpers.config import PROJECT
-from dcm_helpers.report import main
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed; on Debian and Ubuntu: apt-get install chromium"
-)
-SCREENSHOTS = os.environ.get("DCM_SCREENSHOTS")
-"""Folder that pictures of every page are left in, for looking at; none means that none are taken."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is part of the test extra")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def photograph(page, name):
-    """A picture of the page, if someone wants to look."""
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
-
-
-def test_a_report_opens_without_a_network(browser, example, monkeypatch):
-    """Every figure is drawn, every equation is there, and the browser has nothing to complain about."""
-    monkeypatch.setenv("DCM_NUM_LIVE", "1")
-    monkeypatch.setenv("DCM_NUM_EXAMPLES", "2")
-    assert main([str(example.folder.path), "--notebooks", "00", "02"]) == 0
-    context = browser.new_context(offline=True)
-    page = context.new_page()
-    complaints = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.goto((example.folder.path / "report" / "index.html").as_uri())
-    assert page.locator(".card").count() == 4
-    for name in ("00_start_here", "02_joint_optimization"):
-        page.locator(f'a[href="{name}.html"]').click()
-        page.wait_for_selector(".plotly-graph-div .main-svg", state="attached")
-        figures = page.locator(".plotly-graph-div")
-        drawn = page.locator(".plotly-graph-div:has(.main-svg)")
-        assert figures.count() == drawn.count() >= 2
-        assert page.locator("math").count() >= 1 and page.locator("math").first.bounding_box()["height"] > 5
-        if name == "00_start_here":
-            assert page.locator("img").first.evaluate("image => image.naturalWidth") > 0
-        page.locator(".plotly-graph-div .nsewdrag").first.hover()
-        photograph(page, f"report_{name}")
-        page.go_back()
-    assert complaints == []
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +48,7 @@ def lab(example):
     log.close()
 
 
-def test_jupyterlab_runs_the_dashboard_and_the_explorer(browser, lab):
+def test_jupyterlab_runs_the_dashboard_and_the_explorer(browser, lab, photograph):
     """All cells run, the dashboard counts to the end, and moving the noise slider changes the decode."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.goto(lab)

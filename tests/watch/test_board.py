@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.optimize import ContentOptimizer, Progress
-from dcm_helpers.watch import Board, follow, stopping_on_interrupt
+from dcm_helpers.optimize import ContentOptimizer
+from dcm_helpers.watch import Board, Progress, follow, stopping_on_interrupt
 from dcm_helpers.watch.curves import drawing, round_steps
 
 CONFIG = OptimizerConfig(K=8, num_steps=150, num_restarts=1, batch_size=3)
