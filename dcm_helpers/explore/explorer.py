@@ -134,7 +134,7 @@ class Explorer:
             "slots": max(cloud.contents.shape[1] for cloud in clouds),
             "similarity": f"cosine of the {self.points.kind}, standardized",
             "method": f"{self.points.places[1]} of the {self.points.kind}, standardized. Near points are alike; gaps "
-            "between groups and their sizes mean nothing.",
+            f"between groups and their sizes mean nothing. {self.points.missing}".strip(),
         }
 
     def page(self) -> str:

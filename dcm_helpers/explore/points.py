@@ -13,6 +13,7 @@ from dcm_helpers.config import InputError, require
 from dcm_helpers.explore.kept import kept
 from dcm_helpers.generator import Generator
 from dcm_helpers.look import cluster_labels, features, nearest_by_cosine, plane
+from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Contents, Float
 from dcm_helpers.stm import Decoded, Problem, View, greedy_decode, view_rows
@@ -99,6 +100,15 @@ class Points:
         return (positions - low) / np.where(high > low, high - low, 1), found["method"]
 
     @cached_property
+    def _pairs(self) -> list[tuple[dict[str, Pair], str]]:
+        return [known_pairs(cloud.run) for cloud in self.clouds]
+
+    @property
+    def missing(self) -> str:
+        """Why topics are not known, where they are not; empty otherwise."""
+        return " ".join(dict.fromkeys(reason for _, reason in self._pairs if reason))
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each point.
 
@@ -107,7 +117,7 @@ class Points:
         """
         rows = []
         for number, cloud in enumerate(self.clouds):
-            pairs = known_pairs(cloud.run)
+            pairs = self._pairs[number][0]
             for record in cloud.records:
                 pair = pairs.get(record["pair"])
                 texts = {view["kind"]: view["target_text"] for view in record["views"]}
@@ -200,9 +210,9 @@ def stored(view: dict) -> dict:
     }
 
 
-def known_pairs(run: Run) -> dict:
-    """The run's pairs by id; none where the data set is gone or has changed, so that contents can be seen anyway."""
+def known_pairs(run: Run) -> tuple[dict[str, Pair], str]:
+    """The run's pairs by id; where the data set is gone or has changed, none, and why, so that contents can be seen."""
     try:
-        return run.pairs
-    except InputError:
-        return {}
+        return run.pairs, ""
+    except InputError as error:
+        return {}, f"Topics are not known here: {error}"

@@ -21,11 +21,13 @@ DECODED = 6
 def overview_html(folder: RunFolder) -> str:
     """Verdicts, figures, and texts that were written."""
     run = Run(folder)
-    figures = [figure for figure in (by_step(run), beside_baselines(run), in_a_plane(run)) if figure is not None]
+    places, note = in_a_plane(run)
+    figures = [figure for figure in (by_step(run), beside_baselines(run), places) if figure is not None]
     return (
         f'<div class="dcm-cards">{"".join(card(*each) for each in verdicts(summarize(folder)))}</div>'
         f'<div class="dcm-figures">{"".join(figure_html(json.loads(figure.to_json())) for figure in figures)}</div>'
-        f"{decoded_html(folder)}"
+        + (f'<p class="dcm-note">{escaped(note)}</p>' if note else "")
+        + decoded_html(folder)
     )
 
 
@@ -112,12 +114,16 @@ NO_LOSSES = {"pair", "view", "loss", "converged by"}
 """Columns of a table of convergence that are no baselines."""
 
 
-def in_a_plane(run: Run) -> go.Figure | None:
-    """The contents of stage 2 in a plane, colored by topic; None where there are none."""
+def in_a_plane(run: Run) -> tuple[go.Figure | None, str]:
+    """The contents of stage 2 in a plane, colored by topic; None where there are none.
+
+    Returns:  the figure, and what there is to be said about it
+    """
     if not run.records(2):
-        return None
+        return None, ""
     points = Points(clouds_of([run], starts=False))
-    return cluster_map(points.table, "Contents (mean of their slots) by topic", "topic", points.places[1])
+    title = "Contents (mean of their slots) by topic"
+    return cluster_map(points.table, title, "topic", points.places[1]), points.missing
 
 
 def decoded_html(folder: RunFolder) -> str:

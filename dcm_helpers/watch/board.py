@@ -47,6 +47,7 @@ class Board:
         self.results: dict[str, Ended] = {}
         self.progress = Progress()
         self.stopping = False
+        self._closed = False
         self._before = len(self.ended)
         self._wire = wire
         self._output = LiveOutput()
@@ -68,9 +69,8 @@ class Board:
         self.show(self.progress)
 
     def close(self) -> None:
-        """Show the last state, without a stop button."""
-        self._wire = None
-        self.progress.in_flight = () if self.done == len(self.problems) else self.progress.in_flight
+        """Show the last state: nothing is in flight any more, and there is nothing to stop."""
+        self._wire, self._closed = None, True
         self.draw()
 
     def draw(self) -> None:
@@ -90,7 +90,7 @@ class Board:
         def state(problem: str) -> str:
             if problem in self.ended:
                 return "reconstructed" if self.ended[problem] else "failed"
-            return "optimizing" if problem in flying else "waiting"
+            return "optimizing" if problem in flying and not self._closed else "waiting"
 
         return {problem: state(problem) for problem in self.problems}
 
@@ -99,7 +99,7 @@ class Board:
         seconds = max(time.perf_counter() - self._started, 1e-9)
         total, now = len(self.problems), self.done - self._before
         parts = [f"{self.done} of {total} done, {sum(self.ended.values())} reconstructed"]
-        if self.progress.in_flight and self.done < total:
+        if self.progress.in_flight and not self._closed:
             parts.append(f"{self.progress.tokens_right:.0%} of the tokens in flight right")
         if self.progress.work.updates:
             parts.append(f"{self.progress.work.updates / seconds:.1f} steps/s")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dcm_helpers.markup import escaped
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 34
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34
 POINTS = 60
 """A curve is drawn by at most this many points."""
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
@@ -56,10 +56,11 @@ def drawing(curves: Sequence[Curve]) -> str:
         for index, view in enumerate(views)
     ]
     return (
-        f'<svg class="dcm-curves" viewBox="0 0 {WIDTH} {HEIGHT}" style="max-width: {WIDTH}px; width: 100%; '
+        f'<svg class="dcm-curves" data-steps="{last}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'style="max-width: {WIDTH}px; width: 100%; '
         'font: 11px system-ui, sans-serif; fill: currentColor" role="img" aria-label="loss against steps">'
         f"{''.join(rules)}{''.join(ticks)}{''.join(lines)}"
-        f'<text x="{WIDTH - RIGHT}" y="{TOP}" text-anchor="end" style="white-space: pre">{"".join(keys)}</text>'
+        f'<text x="{WIDTH - RIGHT}" y="12" text-anchor="end" style="white-space: pre">{"".join(keys)}</text>'
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">step</text>'
         f'<text x="0" y="10">loss (nats per token)</text></svg>'
     )

@@ -13,7 +13,9 @@ SCREENS = {
     "dark": {"color_scheme": "dark", "viewport": {"width": 1440, "height": 900}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "has_touch": True},
 }
-PAGES = ("00_start_here", "02_joint_optimization")
+PAGES = {"00_start_here": 3, "02_joint_optimization": 2}
+"""Notebooks of the report, and how many plotly figures each has."""
+JOINT = "02_joint_optimization"
 CLIPPED = """
 () => [...document.querySelectorAll("main *")].filter(each =>
     each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".dcm-scroll, pre, svg, math, .highlight"))
@@ -73,12 +75,12 @@ def test_every_page_is_drawn_on_every_screen(screen, photograph):
     paper = DARK if name == "dark" else LIGHT
     assert color(page, "body", "backgroundColor") == paper
     photograph(page, f"report_index_{name}")
-    for notebook in PAGES:
+    for notebook, figures in PAGES.items():
         page.locator(f'.dcm-notebooks a[href="{notebook}.html"]').click()
-        looked_at(page, 3)
+        looked_at(page, figures)
         assert color(page, "body", "backgroundColor") == paper
         assert page.locator("math").count() >= 1 and page.locator("math").first.bounding_box()["height"] > 5
-        if notebook == PAGES[0]:
+        if notebook == "00_start_here":
             assert page.locator("img").first.evaluate("image => image.naturalWidth") > 0
         photograph(page, f"report_{notebook}_{name}")
         page.locator(".dcm-way a", has_text="All notebooks").first.click()
@@ -86,7 +88,7 @@ def test_every_page_is_drawn_on_every_screen(screen, photograph):
 
 def test_code_is_folded_and_opens_in_the_colors_of_the_theme(screen):
     name, page = screen
-    page.goto(page.url.replace("index", PAGES[1]))
+    page.goto(page.url.replace("index", JOINT))
     code = page.locator(".dcm-code").nth(1)
     assert not code.locator(".highlight").first.is_visible()
     code.locator("summary").click()
@@ -95,9 +97,39 @@ def test_code_is_folded_and_opens_in_the_colors_of_the_theme(screen):
     assert (sum(channels) > 330) == (name == "dark"), "keywords are light on dark and dark on light"
 
 
+def test_the_explorer_works_in_a_page_without_a_kernel(screen, photograph):
+    """Clicks, search and neighbors show what was stored; what cannot work is hidden."""
+    name, page = screen
+    page.goto(page.url.replace("index", JOINT))
+    panel, root = page.locator(".dcm-panel"), page.locator(".dcm-explorer")
+    panel.scroll_into_view_if_needed()
+    first = root.get_attribute("data-chosen")
+    written = panel.locator(".written").first.inner_text()
+    assert panel.locator(".right").count() == 2 and panel.locator(".token").count() > 4
+    panel.locator(".neighbor").first.click()
+    assert root.get_attribute("data-chosen") != first and panel.locator(".written").first.inner_text() != written
+    assert not panel.locator(".controls").is_visible() and panel.locator(".offline").is_visible()
+    search = panel.locator("input[type=search]")
+    search.fill(written.split()[-1].strip("?⏎"))
+    search.press("Enter")
+    assert "found" in panel.inner_text()
+    # a click on the map opens the point under it
+    search.fill("")
+    box = panel.locator("canvas").bounding_box()
+    seen = set()
+    for step in range(0, 40):
+        page.mouse.click(
+            box["x"] + box["width"] * (0.04 + 0.92 * (step % 8) / 7),
+            box["y"] + box["height"] * (0.07 + 0.86 * (step // 8) / 4),
+        )
+        seen.add(root.get_attribute("data-chosen"))
+    assert len(seen) > 1
+    photograph(page, f"report_explorer_{name}")
+
+
 def test_the_table_of_contents_stands_beside_or_above(screen):
     name, page = screen
-    page.goto(page.url.replace("index", PAGES[1]))
+    page.goto(page.url.replace("index", JOINT))
     contents = page.locator(".dcm-contents")
     is_open = contents.evaluate("each => each.open")
     assert is_open == (name != "phone")
@@ -113,7 +145,7 @@ def test_the_table_of_contents_stands_beside_or_above(screen):
 
 def test_running_text_is_narrow_and_figures_are_wide(report, browser):
     page = browser.new_context(offline=True, **SCREENS["light"]).new_page()
-    page.goto((report / f"{PAGES[1]}.html").as_uri())
+    page.goto((report / f"{JOINT}.html").as_uri())
     widths = {name: page.locator(name).first.bounding_box()["width"] for name in (".dcm-words p", ".dcm-plot")}
     assert widths[".dcm-words p"] < 700 < 1000 < widths[".dcm-plot"]
     page.context.close()
