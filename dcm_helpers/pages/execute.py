@@ -63,9 +63,9 @@ class Executed:
 
 
 def execute(
-    path: Path, folder: RunFolder, timeout: int, follow: Callable[[int, int], None], pictures: bool = False
+    path: Path, folder: RunFolder | None, timeout: int, follow: Callable[[int, int], None], pictures: bool = False
 ) -> Executed:
-    """Execute a notebook on a run. An interrupt ends it at once, and what was computed is kept.
+    """Execute a notebook on a run, or on its own example run. An interrupt ends it at once; what was computed is kept.
 
     nbclient's own ``execute`` handles signals in a way that makes an interrupt look like a kernel that died, so the
     cells are gone through here, and an interrupt is Python's own exception.
@@ -105,10 +105,12 @@ def execute(
     return Executed(notebook, outcome, cell, reason, time.perf_counter() - started)
 
 
-def environment(folder: RunFolder, pictures: bool) -> dict[str, str]:
+def environment(folder: RunFolder | None, pictures: bool) -> dict[str, str]:
     """Environment of a kernel: this process's, and the run as the notebooks' parameters."""
-    model = folder.manifest["identity"]["generator"]["model"]
-    parameters = {"DCM_RUN": str(folder.path.resolve()), "DCM_MODEL": model}
+    parameters = {"DCM_RUN": ""}
+    if folder is not None:
+        model = folder.manifest["identity"]["generator"]["model"]
+        parameters = {"DCM_RUN": str(folder.path.resolve()), "DCM_MODEL": model}
     return {**os.environ, **parameters, "DCM_PICTURES": "1" if pictures else "0"}
 
 
@@ -119,9 +121,11 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
 
 
-def without_places(notebook: nbformat.NotebookNode, folder: RunFolder) -> None:
+def without_places(notebook: nbformat.NotebookNode, folder: RunFolder | None) -> None:
     """Take this machine's places out of the texts of outputs: they go to other people."""
-    places = {str(folder.path.resolve().parent), str(folder.path.parent), str(PROJECT), sys.prefix, sys.base_prefix}
+    places = {str(PROJECT), sys.prefix, sys.base_prefix}
+    if folder is not None:
+        places |= {str(folder.path.resolve().parent), str(folder.path.parent)}
     absolute = sorted((place for place in places if Path(place).is_absolute() and place != "/"), key=len, reverse=True)
     found = re.compile(rf"(?:{'|'.join(map(re.escape, absolute))})(?:/|\b)")
     for cell in notebook.cells:

@@ -28,7 +28,7 @@ RELATIVE_LINK = re.compile(r"\]\((?!\w+:|[/#])")
 
 
 def write_gallery(folder: RunFolder, paths: Sequence[Path], timeout: int, target: Path = GALLERY) -> list[str]:
-    """Execute notebooks on a run and write them with their outputs, and an index of the gallery.
+    """Execute notebooks on a run, or on an example run if it lacks what they read, and write them with their outputs.
 
     Returns:  what is wrong, a line each; such a notebook is not written
     Raises:   KeyboardInterrupt where it was interrupted; what was finished is there
@@ -40,7 +40,10 @@ def write_gallery(folder: RunFolder, paths: Sequence[Path], timeout: int, target
             for path in paths:
                 line.begin(path.stem)
                 source = source_hash(nbformat.read(path, as_version=4))
-                executed = execute(path, folder, timeout, line.at, pictures=True)
+                stage = described(path)[2]
+                # the study has no stage 1: such a notebook shows its own small example run
+                shown = folder if not stage or folder.records(stage) else None
+                executed = execute(path, shown, timeout, line.at, pictures=True)
                 line.end(executed.outcome)
                 if executed.outcome == "stopped":
                     raise KeyboardInterrupt

@@ -33,7 +33,8 @@ function narrowed({data, layout, ...rest}) {
 }
 for (const place of document.querySelectorAll(".dcm-plot")) {
   const figure = JSON.parse(place.nextElementSibling.textContent);
-  const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
+  const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"],
+                  displayModeBar: matchMedia("(hover: none)").matches ? false : "hover"};
   Plotly.newPlot(place, {...(place.clientWidth < 560 ? narrowed(figure) : figure), config});
 }
 """

@@ -201,6 +201,8 @@ def surface(table: pd.DataFrame, title: str, x_title: str, y_title: str) -> go.F
         ),
         layout={"template": "dcm", "title": label(title, TITLE), "height": 480},
     )
+    # what is drawn over the contours is named above them, not over the color bar
+    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
     marker = {"symbol": "star", "size": 14, "color": COLORS[5]}
     figure.add_scatter(x=[0], y=[0], mode="markers", marker=marker, name="content*", showlegend=False)
     figure.update_xaxes(title=x_title)
@@ -234,6 +236,7 @@ def scatter(
         labels=labels,
         **DRAWN,
     )
+    figure.update_layout(showlegend=table[color].nunique() > 1)
     return figure.update_traces(marker_size=8).update_xaxes(rangemode="tozero").update_yaxes(rangemode="tozero")
 
 

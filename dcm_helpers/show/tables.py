@@ -24,7 +24,11 @@ def table(frame: pd.DataFrame, digits: int = 3) -> Styler:
         shown = shown.reset_index()
     numeric = [name for name in shown.columns if pd.api.types.is_numeric_dtype(shown[name].dtype)]
     numeric = [name for name in numeric if not pd.api.types.is_bool_dtype(shown[name].dtype)]
-    style = shown.style.format(lambda value: readable(value, digits)).format_index(escaped, axis=1)
+    style = (
+        Styler(shown, cell_ids=False, uuid_len=5)
+        .format(lambda value: readable(value, digits))
+        .format_index(escaped, axis=1)
+    )
     style = style.format_index(lambda value: readable(value, digits), axis=0)
     if isinstance(shown.index, pd.RangeIndex):
         style = style.hide(axis="index")

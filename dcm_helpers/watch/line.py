@@ -7,6 +7,8 @@ from tqdm import tqdm
 from dcm_helpers.watch.progress import Ended, Progress
 
 TERMINAL_SECONDS = 0.2
+LINE = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
+"""What moves comes first: terminals of 80 columns cut the end."""
 LOG_SECONDS = 30
 """In a file, a line now and then is enough."""
 
@@ -24,7 +26,7 @@ class ProgressLine(tqdm):
             desc=title,
             total=total,
             initial=done,
-            unit="problem",
+            bar_format=LINE,
             mininterval=interval,
             maxinterval=interval,
             miniters=0,
@@ -34,11 +36,10 @@ class ProgressLine(tqdm):
 
     def show(self, progress: Progress) -> None:
         """Redraw, at most every so often, from where the optimizer is."""
-        parts = [f"{self._reconstructed} reconstructed"]
-        if progress.in_flight:
-            parts.append(f"{progress.tokens_right:.0%} of tokens right in {len(progress.in_flight)} in flight")
+        parts = [f"{progress.tokens_right:.0%} of tokens right"] if progress.in_flight else []
         if seconds := self.format_dict["elapsed"]:
             parts.append(f"{progress.work.updates / seconds:.1f} steps/s")
+        parts.append(f"{self._reconstructed} reconstructed")
         self.set_postfix_str(", ".join(parts), refresh=False)
         self.update(0)
 

@@ -10,6 +10,7 @@ import torch
 from dcm_helpers.config import InputError
 from dcm_helpers.explore import Explorer
 from dcm_helpers.explore.change import Change
+from dcm_helpers.explore.kept import kept
 from dcm_helpers.explore.points import Points, clouds_of
 from dcm_helpers.runs import Run, open_run
 
@@ -83,10 +84,10 @@ def test_decodes_are_those_that_were_stored(explorer, example):
         assert [view["exact"] for view in views] == [view["reconstructed"] for view in record["views"]]
         assert [len(view["tokens"]) for view in views] == [len(view["decoded_ids"]) for view in record["views"]]
         assert all(0 <= p <= 1 for view in views for _, p in view["tokens"])
-        for now, kept in zip(explorer.decode(index, Change())[1], views, strict=True):
-            (texts, ps), (kept_texts, kept_ps) = (zip(*view.pop("tokens"), strict=True) for view in (now, dict(kept)))
-            assert texts == kept_texts and ps == pytest.approx(kept_ps, abs=0.01)
-            assert now == {name: value for name, value in kept.items() if name != "tokens"}
+        for now, ahead in zip(explorer.decode(index, Change())[1], views, strict=True):
+            (texts, ps), (same, near) = (zip(*view.pop("tokens"), strict=True) for view in (now, dict(ahead)))
+            assert texts == same and ps == pytest.approx(near, abs=0.01)
+            assert now == {name: value for name, value in ahead.items() if name != "tokens"}
 
 
 def test_every_control_changes_what_is_read(explorer):
@@ -157,3 +158,11 @@ def test_positions_are_kept_with_the_run(example, monkeypatch):
 def test_an_explorer_needs_solutions():
     with pytest.raises(InputError, match="no run to explore"):
         Explorer()
+
+
+def test_a_run_that_cannot_be_written_is_explored_all_the_same(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("dcm_helpers.explore.kept.write_safely", full)
+    assert kept(tmp_path, "plane", b"bytes", lambda: {"value": float("nan")}) == {"value": None}

@@ -6,7 +6,15 @@ import torch
 from sklearn.metrics import silhouette_score
 
 from dcm_helpers.config import InputError
-from dcm_helpers.look import cluster_labels, features, label_tests, neighbor_agreement, plane, same_against_other
+from dcm_helpers.look import (
+    cluster_labels,
+    features,
+    label_tests,
+    nearest_by_cosine,
+    neighbor_agreement,
+    plane,
+    same_against_other,
+)
 from dcm_helpers.look.clusters import (
     SMALLEST_CLUSTER,
     SUMMARIES,
@@ -188,3 +196,18 @@ def test_features_are_standardized_and_small_sets_are_drawn_by_principal_compone
         assert places.shape == (count, 2) and method == "PCA" and np.isfinite(places).all()
     with pytest.raises(InputError, match="no contents"):
         plane(flat[:0])
+
+
+def test_nearest_by_cosine_is_found_in_blocks(monkeypatch):
+    """As comparing all with all finds them, the nearest first, whatever the block; zeros are near nothing."""
+    monkeypatch.setattr("dcm_helpers.look.clusters.POINTS_AT_ONCE", 4)
+    points = np.random.default_rng(0).normal(size=(11, 5))
+    points[3] = 0
+    units = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+    cosines = units @ units.T - 2 * np.eye(11)
+    nearest, found = nearest_by_cosine(points, 3)
+    others = np.delete(np.arange(11), 3)
+    assert (nearest[others] == cosines[others].argsort(1)[:, ::-1][:, :3]).all()
+    assert found == pytest.approx(np.take_along_axis(cosines, nearest, 1), abs=1e-6)
+    assert nearest_by_cosine(points[:2], 5)[0].tolist() == [[1], [0]]
+    assert nearest_by_cosine(points[:1], 5)[0].shape == (1, 0)

@@ -51,7 +51,9 @@ def root(example):
     root.mkdir()
     shutil.copy(PROJECT / "notebooks" / NOTEBOOK, root)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = ["import dcm_helpers as dcm\n\nrun = dcm.open_run()", ENDLESS, "print('kept', len(results))"]
+    money = "dcm.show.table(pd.DataFrame({'text': ['$5 or $6', '<b>$x$</b>']}))"
+    begin = "import pandas as pd\n\nimport dcm_helpers as dcm\n\nrun = dcm.open_run()"
+    cells = [begin, money, ENDLESS, "print('kept', len(results))"]
     endless = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
     nbformat.write(endless, root / "endless.ipynb")
     return root
@@ -230,4 +232,6 @@ def test_a_run_is_stopped_within_two_seconds(browser, lab, way, photograph):
     assert seconds < 2, f"stopped after {seconds:.1f} s"
     assert "stopped; what is done is kept" in board.inner_text() and board.get_by_role("button").count() == 0
     photograph(page, f"lab_stopped_by_{way}")
+    shown = page.locator(".dcm-table td").all_inner_texts()
+    assert shown == ["$5 or $6", "<b>$x$</b>"], "dollars are money, and markup is text"
     page.context.close()

@@ -20,6 +20,7 @@ from dcm_helpers.show import (
     surface,
     token_probabilities,
 )
+from dcm_helpers.show.figures import PARTS
 from dcm_helpers.show.style import COLORS, INK, PLOTLY, WithPicture, color_of
 
 
@@ -150,3 +151,51 @@ def test_a_browser_that_fails_costs_the_picture_alone(monkeypatch, capsys):
     monkeypatch.setattr("kaleido.start_sync_server", lambda **_: None)
     assert set(WithPicture().to_mimebundle({"data": [], "layout": {}})) == {PLOTLY, "text/plain"}
     assert "without pictures" in capsys.readouterr().err
+
+
+def test_every_figure_draws_the_numbers_of_its_table():
+    """What a title promises is a column of the table, drawn as it is: every point, every box, every cell."""
+    table = pd.DataFrame({"kind": ["a", "b", "a"], "x": [1.0, 2.0, 3.0], "y": [4.0, 5.0, 6.0], "name": list("mno")})
+    points = scatter(table, "x", "y", "kind", "name", "title", {"x": "x (unit)", "y": "y (unit)"})
+    drawn = {trace.name: (list(trace.x), list(trace.y), list(trace.hovertext)) for trace in points.data}
+    assert drawn == {"a": ([1.0, 3.0], [4.0, 6.0], ["m", "o"]), "b": ([2.0], [5.0], ["n"])}
+    assert points.layout.xaxis.title.text == "x (unit)" and points.layout.yaxis.title.text == "y (unit)"
+    boxes = {trace.name: list(trace.x) for trace in distributions(table, "y", "title", "y (unit)").data}
+    assert boxes == {"a": [4.0, 6.0], "b": [5.0]}
+    line = pd.DataFrame(
+        {"line": ["l", "l", "k"], "t": [0, 1, 0], "loss": [1.0, 2.0, 3.0], "teacher_forced_exact": [True, False, True]}
+    )
+    *lines, exact = slices(line, "title", "t").data
+    assert [(each.name, list(each.x), list(each.y)) for each in lines] == [("l", [0, 1], [1.0, 2.0]), ("k", [0], [3.0])]
+    assert (exact.name, list(exact.x), list(exact.y)) == ("exact here", [0, 0], [1.0, 3.0])
+    numbers = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], index=["r", "s"], columns=["c", "d"])
+    (cells,) = matrix(numbers, "title", "unit").data
+    assert (
+        cells.z.tolist() == numbers.to_numpy().tolist() and list(cells.x) == ["c", "d"] and list(cells.y) == ["r", "s"]
+    )
+    tokens = pd.DataFrame(
+        {"view": ["Q", "Q", "A"], "position": [1, 2, 1], "token": ["x", "y", "z"], "probability": [0.1, 0.9, 0.5]}
+    )
+    bars = {
+        trace.name: (list(trace.x), list(trace.y), list(trace.text)) for trace in token_probabilities(tokens, "t").data
+    }
+    assert bars == {"Q": ([1, 2], [0.1, 0.9], ["x", "y"]), "A": ([1], [0.5], ["z"])}
+    row = pd.DataFrame(
+        {
+            "view": "Q",
+            "position": [0, 1, 2],
+            "part": ["mode", "content", "target"],
+            "token": ["Q", "c1", "x"],
+            "predicts": ["", "x", "⏎"],
+        }
+    )
+    figure = alignment(row, "title")
+    assert [list(lane) for lane in figure.data[0].z] == [
+        [list(PARTS).index(part) for part in row["part"]],
+        [None, *[list(PARTS).index("scored")] * 2],
+    ]
+    written = [(note.x, note.y, note.text) for note in figure.layout.annotations if note.text]
+    assert written == [
+        *[(place, "Q reads", text) for place, text in enumerate(row["token"])],
+        *[(place, "Q predicts", text) for place, text in enumerate(row["predicts"]) if text],
+    ]
