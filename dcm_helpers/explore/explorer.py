@@ -6,6 +6,8 @@ is disturbed. The page's own part is in the folder `panel`.
 
 import base64
 import json
+import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dcm_helpers.markup import escaped
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Content
 from dcm_helpers.show import PICTURES, cluster_map, color_of, colors_of
+from dcm_helpers.stm import Decoded
 from dcm_helpers.watch import Wire
 
 PANEL = Path(__file__).parent / "panel"
@@ -31,6 +34,7 @@ CATEGORIES = {
     **{"run": "run", "K": "K", "restart": "restart"},
 }
 NUMBERS = {"steps": "steps to exact", "loss": "loss (nats per token)"}
+TELL_SECONDS = 0.15
 DRAWN = 2000
 """The picture that stands where scripts do not run draws at most this many points."""
 
@@ -91,17 +95,35 @@ class Explorer:
             seed=int(wanted.get("seed", 0)),
         )
 
-    def decode(self, point: int, change: Change) -> tuple[Content, list[dict]]:
-        """A point's content after a change, and what is written from it in every view."""
+    def decode(
+        self, point: int, change: Change, follow: Callable[[list[dict]], None] | None = None
+    ) -> tuple[Content, list[dict]]:
+        """A point's content after a change, and what is written from it in every view.
+
+        Args:     follow  is told a few times a second what was written so far
+        """
         problem, content = problem_of(self.generator, self.records[point]), change.of(self.contents[point])
-        views = zip(problem.views, decode_views(self.generator, [problem], content[None]), strict=True)
+        told_at = time.monotonic()
+
+        def so_far(written: dict[int, Decoded]) -> None:
+            nonlocal told_at
+            if follow is not None and time.monotonic() - told_at >= TELL_SECONDS:
+                told_at = time.monotonic()
+                follow([told(self.generator, problem.views[index], written[index]) for index in sorted(written)])
+
+        decoded = decode_views(self.generator, [problem], content[None], so_far)
+        views = zip(problem.views, decoded, strict=True)
         return content, [told(self.generator, view, written) for view, written in views]
 
     def hear(self, message: dict) -> None:
-        """Answer the page: decode the point that it asks for."""
+        """Answer the page: decode the point that it asks for, and tell what is written as it is written."""
         if not 0 <= message.get("point", -1) < len(self.contents):
             return
-        content, views = self.decode(message["point"], self.change(message["change"]))
+
+        def follow(views: list[dict]) -> None:
+            self._wire.send({**message, "partial": True, "views": views})
+
+        content, views = self.decode(message["point"], self.change(message["change"]), follow)
         self._wire.send({**message, "views": views, "slots": self.slots(content)})
 
     def slots(self, content: Content) -> list[tuple]:

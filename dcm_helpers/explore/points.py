@@ -1,6 +1,6 @@
 """Contents as points to explore: where they lie, what is near, what is written from them, and what is known of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
@@ -181,9 +181,15 @@ class Points:
         return self.clouds[0].run.generator
 
 
-def decode_views(generator: Generator, problems: Sequence[Problem], contents: Contents) -> list[Decoded]:
+def decode_views(
+    generator: Generator,
+    problems: Sequence[Problem],
+    contents: Contents,
+    follow: Callable[[dict[int, Decoded]], None] | None = None,
+) -> list[Decoded]:
     """What greedy decoding writes from each content, in every view, one after the other."""
-    return greedy_decode(generator, view_rows(generator, problems), contents.to(generator.device), K=contents.shape[1])
+    rows = view_rows(generator, problems)
+    return greedy_decode(generator, rows, contents.to(generator.device), contents.shape[1], follow)
 
 
 def told(generator: Generator, view: View, decoded: Decoded) -> dict:

@@ -1,7 +1,7 @@
 """The project's only decoder: greedy, batched, with a key-value cache, no penalties, one EOS."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,10 +23,17 @@ class Decoded:
 
 
 @torch.no_grad()
-def greedy_decode(generator: Generator, rows: Sequence[Row], contents: Contents | None, K: int) -> list[Decoded]:
+def greedy_decode(
+    generator: Generator,
+    rows: Sequence[Row],
+    contents: Contents | None,
+    K: int,
+    follow: Callable[[dict[int, Decoded]], None] | None = None,
+) -> list[Decoded]:
     """Continue each row's prefix greedily, as the Generator's own ``generate`` would without sampling.
 
-    Args:     rows  what each row reads; its target only sets how far decoding may run (T + 8 tokens)
+    Args:     rows  what each row reads; its target only sets how far decoding may run (T + 8 tokens);  follow  is told
+              after every token what the rows that are being decoded have come to, by number
     """
     limits = [len(row.target_ids) + EXTRA_TOKENS for row in rows]
     prefixes = [dataclasses.replace(row, target_ids=()) for row in rows]
@@ -35,15 +42,24 @@ def greedy_decode(generator: Generator, rows: Sequence[Row], contents: Contents 
     def decode_group(group: list[int]) -> list[tuple[list[int], list[float]]]:
         layout = lay_out(generator, [prefixes[index] for index in group], K)
         longest = max(limits[index] for index in group)
-        tokens, probabilities = continue_greedily(generator, layout.embeddings(contents), layout, longest)
+
+        def tell(tokens: list[Tensor], probabilities: list[Tensor]) -> None:
+            written = zip(torch.stack(tokens, 1).tolist(), torch.stack(probabilities, 1).tolist(), strict=True)
+            follow({index: ended(index, *so_far) for index, so_far in zip(group, written, strict=True)})
+
+        listener = tell if follow is not None else None
+        tokens, probabilities = continue_greedily(generator, layout.embeddings(contents), layout, longest, listener)
         return list(zip(tokens.tolist(), probabilities.tolist(), strict=True))
+
+    def ended(index: int, tokens: list[int], probabilities: list[float]) -> Decoded:
+        kept = tokens[: limits[index]]
+        end = kept.index(generator.eos_id) + 1 if generator.eos_id in kept else len(kept)
+        return Decoded(tuple(kept[:end]), tuple(probabilities[:end]))
 
     with torch.compiler.set_stance("force_eager"):
         for group, written in each_group(groups_by_length(prefixes, K), decode_group):
             for index, (tokens, probabilities) in zip(group, written, strict=True):
-                kept = tokens[: limits[index]]
-                end = kept.index(generator.eos_id) + 1 if generator.eos_id in kept else len(kept)
-                decoded[index] = Decoded(tuple(kept[:end]), tuple(probabilities[:end]))
+                decoded[index] = ended(index, tokens, probabilities)
     return [decoded[index] for index in range(len(rows))]
 
 
@@ -56,9 +72,16 @@ def decode_problems(
 
 
 def continue_greedily(
-    generator: Generator, embeddings: Embeddings, layout: Layout, steps: int
+    generator: Generator,
+    embeddings: Embeddings,
+    layout: Layout,
+    steps: int,
+    tell: Callable[[list[Tensor], list[Tensor]], None] | None = None,
 ) -> tuple[Int[Tensor, "N T"], Float[Tensor, "N T"]]:
-    """Most probable next tokens and their probabilities, at most ``steps``; stops once every row has produced EOS."""
+    """Most probable next tokens and their probabilities, at most ``steps``; stops once every row has produced EOS.
+
+    Args:     tell  is handed both, token by token, after each
+    """
     mask, positions = layout.attention_mask, layout.position_ids[:, -1:]
     inputs = {"inputs_embeds": embeddings, "position_ids": layout.position_ids}
     cache, tokens, probabilities = None, [], []
@@ -72,6 +95,8 @@ def continue_greedily(
         chosen = logits.gather(-1, tokens[-1][:, None])[:, 0]
         probabilities.append((chosen - logits.logsumexp(-1)).exp())
         ended |= tokens[-1] == generator.eos_id
+        if tell is not None:
+            tell(tokens, probabilities)
         if ended.all():
             break
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)

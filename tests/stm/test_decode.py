@@ -10,7 +10,16 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from dcm_helpers.config import InputError
 from dcm_helpers.generator import PACKAGED, token_rows
 from dcm_helpers.generator.load import freeze
-from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, require_fits
+from dcm_helpers.stm import (
+    EXTRA_TOKENS,
+    Problem,
+    Row,
+    View,
+    greedy_decode,
+    initial_content,
+    require_fits,
+    view_rows,
+)
 
 
 def test_batched_decoding_equals_generate_row_by_row(tiny):
@@ -60,3 +69,15 @@ def test_probabilities_are_those_of_one_forward_pass(tiny):
     logits = tiny.model(torch.tensor([[*head, *decoded.ids]])).logits[0, len(head) - 1 : -1]
     expected = logits.softmax(-1).gather(1, torch.tensor(decoded.ids)[:, None])[:, 0]
     assert decoded.probabilities == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_what_is_written_is_told_token_by_token(tiny, problems):
+    """Each time a beginning of what comes out in the end, one token longer, until a row has ended."""
+    contents = torch.stack([initial_content(tiny, problems[0], 8, "tokens", 0, 0)])
+    rows, told = view_rows(tiny, problems[:1]), []
+    decoded = greedy_decode(tiny, rows, contents, 8, told.append)
+    assert decoded == greedy_decode(tiny, rows, contents, 8)
+    for step, written in enumerate(told, 1):
+        for index, so_far in written.items():
+            assert so_far.ids == decoded[index].ids[: len(so_far.ids)] and len(so_far.ids) <= step
+    assert {index: so_far.ids for index, so_far in told[-1].items()} == dict(enumerate(each.ids for each in decoded))

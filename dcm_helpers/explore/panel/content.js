@@ -31,8 +31,9 @@ function dcmDecode(view) {
   return h("div", { class: "decode", "data-exact": String(view.exact) },
     h("div", { class: "soft" }, `mode ${view.mode} writes`),
     h("div", { class: "written" }, tokens),
-    h("div", { class: view.exact ? "right" : "wrong" }, view.exact ? "exactly the target" : "not the target", h("span", { class: "soft" }, least)),
-    view.exact ? null : h("div", { class: "soft" }, `wanted: ${view.target}`),
+    view.partial ? h("div", { class: "soft" }, "writing …")
+      : h("div", { class: view.exact ? "right" : "wrong" }, view.exact ? "exactly the target" : "not the target", h("span", { class: "soft" }, least)),
+    view.exact || view.partial ? null : h("div", { class: "soft" }, `wanted: ${view.target}`),
   );
 }
 
@@ -74,7 +75,7 @@ function dcmControls(names, slots, changed) {
   const noise = slider(2);
   const seed = h("input", { type: "number", min: 0, max: 999, value: 0, style: "width: 4em" });
   const blend = slider(1);
-  const other = h("input", { list, placeholder: "another pair", style: "width: 11em" });
+  const other = h("input", { list, placeholder: "another pair", style: "width: 8.5em" });
   const options = h("datalist", { id: list }, names.slice(0, 2000).map((name) => h("option", { value: name })));
   const [one, two] = [select(), select()];
   const zero = [...Array(slots).keys()].map((slot) => h("button", { class: "slot", "aria-pressed": "false", title: `set slot ${slot + 1} to zero` }, String(slot + 1)));

@@ -154,6 +154,13 @@ function dcmExplorer(root, data) {
   }
   function hear(message) {
     if (message.ask == null) return;
+    if (message.partial) {
+      if (message.ask === asked && points[message.point] === state.chosen) {
+        root.dataset.begun = message.ask;
+        showDecodes(message.views.map((view) => ({ ...view, partial: true })));
+      }
+      return;
+    }
     waiting = false;
     body.classList.remove("waiting");
     const point = points[message.point];
