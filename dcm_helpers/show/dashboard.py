@@ -39,7 +39,6 @@ class Dashboard:
             for result in self.solver.iterate(problems, self.watched.show, self.stop):
                 self.results[result.problem.id] = result
                 self.watched.finished(result.problem.id, result.reconstructed, result)
-            self.watched.stopping = self.stop.is_set()
         return [self.results[name] for name in names if name in self.results]
 
     async def watch(self, problems: Sequence[Problem]) -> list[Result]:

@@ -46,7 +46,6 @@ class Board:
         self.ended: dict[str, bool] = dict(known or {})
         self.results: dict[str, Ended] = {}
         self.progress = Progress()
-        self.stopping = False
         self._closed = False
         self._before = len(self.ended)
         self._wire = wire
@@ -104,7 +103,7 @@ class Board:
         if self.progress.work.updates:
             parts.append(f"{self.progress.work.updates / seconds:.1f} steps/s")
         parts.append(f"{seconds:.0f} s")
-        if self.stopping and self.done < total:
+        if self._closed and self.done < total:
             parts.append("stopped; what is done is kept")
         elif now and self.done < total:
             parts.append(f"about {seconds / now * (total - self.done):.0f} s left")

@@ -50,7 +50,7 @@ def test_what_had_ended_before_is_counted_but_not_as_pace(tiny, problems):
     assert "2 of 4 done, 1 reconstructed" in board.account() and "left" not in board.account()
     board.finished("c", True)
     assert "left" in board.account()
-    board.stopping = True
+    board.close()
     assert "stopped; what is done is kept" in board.account()
 
 
