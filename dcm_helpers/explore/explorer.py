@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcm_helpers.config import InputError
 from dcm_helpers.explore.change import Change
 from dcm_helpers.explore.points import Points, Summary, clouds_of, decode_views, told
 from dcm_helpers.generator import Generator, nearest_tokens, token_text
@@ -123,8 +124,11 @@ class Explorer:
         def follow(views: list[dict]) -> None:
             self._wire.send({**message, "partial": True, "views": views})
 
-        content, views = self.decode(message["point"], self.change(message["change"]), follow)
-        self._wire.send({**message, "views": views, "slots": self.slots(content)})
+        try:
+            content, views = self.decode(message["point"], self.change(message["change"]), follow)
+            self._wire.send({**message, "views": views, "slots": self.slots(content)})
+        except InputError as error:  # the run has traveled, and its Generator has not
+            self._wire.send({**message, "error": str(error)})
 
     def slots(self, content: Content) -> list[tuple]:
         """For each slot: its number, norm, and nearest tokens by distance and by direction."""

@@ -117,6 +117,19 @@ def test_the_kernel_answers_what_the_page_asks(explorer, monkeypatch):
     assert len(answer["slots"]) == 8 and json.dumps(answer)
 
 
+def test_a_generator_that_is_missing_is_told_to_the_page(explorer, monkeypatch):
+    """Else the page would wait for ever."""
+    answers = []
+    monkeypatch.setattr(explorer._wire, "send", answers.append)
+
+    def gone(*_):
+        raise InputError("the weights are other ones")
+
+    monkeypatch.setattr("dcm_helpers.explore.explorer.problem_of", gone)
+    explorer.hear({"ask": 1, "point": len(explorer.contents) - 1, "change": NOTHING})
+    assert [answer["error"] for answer in answers] == ["the weights are other ones"]
+
+
 def test_the_output_survives_without_scripts_and_texts_stay_texts(explorer, example, monkeypatch):
     """One HTML form, no widget; a picture and the first decode stand in it; a hostile text ends no script."""
     page = explorer.page()

@@ -148,6 +148,8 @@ def test_the_explorer_answers_in_jupyterlab(executed, photograph):
     slider.focus()
     slider.press("End")
     executed.wait_for_function("document.querySelectorAll('.dcm-panel .wrong').length > 0")
+    panel.locator("select").first.select_option("steps")
+    assert panel.locator(".wrong").count() > 0, "coloring otherwise does not take the disturbance back"
     photograph(executed, "lab_explorer_disturbed")
     panel.get_by_text("undo all").click()
     executed.wait_for_function("document.querySelectorAll('.dcm-panel .right').length === 2")

@@ -17,7 +17,7 @@ function dcmExplorer(root, data) {
   });
   const state = {
     color: data.color, query: "", chosen: points[data.first] ?? points[0], selected: [], hidden: new Set(),
-    layout: "together", time: data.sets.length - 1, lines: false, tool: "move", tab: "content", decodes: new Map(),
+    layout: "together", time: data.sets.length - 1, lines: false, tool: "move", tab: "content", disturbed: null,
   };
   const wire = () => window.dcmWires?.[data.wire];
   let asked = 0; // number of the last question to the kernel; answers to earlier ones are out of date
@@ -133,6 +133,7 @@ function dcmExplorer(root, data) {
   }
   function open(point) {
     state.chosen = point;
+    state.disturbed = null;
     state.tab = "content";
     controls.reset();
     if (!point.decodes || point.decodes.some((view) => !view.tokens)) ask(controls.change());
@@ -164,9 +165,11 @@ function dcmExplorer(root, data) {
     waiting = false;
     body.classList.remove("waiting");
     const point = points[message.point];
-    if (message.ask === asked && point === state.chosen) {
+    if (message.error) decodes.replaceChildren(h("div", { class: "wrong" }, message.error));
+    else if (message.ask === asked && point === state.chosen) {
       root.dataset.answered = message.ask;
       if (dcmUndisturbed(message.change)) point.decodes = message.views;
+      state.disturbed = message.views; // stays until another point is chosen, whatever else is redrawn
       showDecodes(message.views);
       slots.hidden = false;
       slots.lastChild.replaceChildren(table(["slot", "norm", "by distance", "distance", "by direction", "cosine"], message.slots));
@@ -180,7 +183,7 @@ function dcmExplorer(root, data) {
     const point = state.chosen;
     if (!point) return;
     head.replaceChildren(h("b", {}, point.question), " → ", h("b", {}, point.answer), h("div", { class: "soft" }, about(point)));
-    showDecodes(point.decodes);
+    showDecodes(state.disturbed ?? point.decodes);
     neighbors.replaceChildren(h("div", { class: "soft" }, `nearest in the full space (${data.similarity})`),
       ...(point.neighbors ?? []).map(([index, similarity]) => {
         const other = points[index];
