@@ -177,7 +177,8 @@ function dcmExplorer(root, data) {
     send();
   }
   const table = (names, rows, classes = "") => h("table", { class: classes }, h("tr", {}, names.map((name) => h("th", {}, name))), rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell ?? ""))))));
-  const showDecodes = (views) => decodes.replaceChildren(...(views ?? []).map(dcmDecode));
+  const showDecodes = (views) => decodes.replaceChildren(...(views?.map(dcmDecode)
+    ?? [h("div", { class: "soft" }, "What is written from a start is decoded where a notebook runs.")]));
 
   function showOne() {
     const point = state.chosen;
