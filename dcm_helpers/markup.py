@@ -1,6 +1,7 @@
 """Texts of the data made fit to be shown: on one line, in HTML, in a figure's label, in a terminal."""
 
 import html
+import unicodedata
 
 TEXT_LIMIT = 60
 AS_IT_IS = "mathjax_ignore tex2jax_ignore"
@@ -13,16 +14,33 @@ def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def harmless(text: str) -> str:
+    """A text without signs that change how others are shown: controls and overrides of direction are spelled."""
+    return "".join(sign if sign in "\n\t" or not is_control(sign) else spelled(sign) for sign in text)
+
+
+def is_control(sign: str) -> bool:
+    """Whether a sign is a control, a separator of lines, or an override or isolation of direction."""
+    return (
+        unicodedata.category(sign) in ("Cc", "Zl", "Zp") or "\u202a" <= sign <= "\u202e" or "\u2066" <= sign <= "\u2069"
+    )
+
+
+def spelled(sign: str) -> str:
+    """A sign as its escape."""
+    return sign.encode("unicode_escape").decode()
+
+
 def escaped(text: str) -> str:
     """A text for HTML, inside an element or an attribute."""
-    return html.escape(str(text))
+    return html.escape(harmless(str(text)))
 
 
 def label(text: str, limit: int = TEXT_LIMIT) -> str:
     """A text for a title, a name or a hover of a figure: plotly reads tags there, and mathematics between dollars."""
-    return html.escape(shortened(str(text), limit), quote=False).replace("$", "&#36;")
+    return html.escape(shortened(harmless(str(text)), limit), quote=False).replace("$", "&#36;")
 
 
 def printable(text: str) -> str:
     """A text on one line that does nothing to a terminal: whatever does not print, line ends included, is spelled."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(sign if sign.isprintable() else spelled(sign) for sign in text)

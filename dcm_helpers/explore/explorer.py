@@ -35,6 +35,7 @@ CATEGORIES = {
     **{"run": "run", "K": "K", "restart": "restart"},
 }
 NUMBERS = {"steps": "steps to exact", "loss": "loss (nats per token)"}
+TOLD_OF = {"UMAP": "Near points are alike; gaps between groups and their sizes mean nothing."}
 TELL_SECONDS = 0.15
 DRAWN = 2000
 """The picture that stands where scripts do not run draws at most this many points."""
@@ -159,8 +160,8 @@ class Explorer:
             "first": self.first,
             "slots": max(cloud.contents.shape[1] for cloud in clouds),
             "similarity": f"cosine of the {self.points.kind}, standardized",
-            "method": f"{self.points.places[1]} of the {self.points.kind}, standardized. Near points are alike; gaps "
-            f"between groups and their sizes mean nothing. {self.points.missing}".strip(),
+            "method": f"{self.points.places[1]} of the {self.points.kind}, standardized. "
+            f"{TOLD_OF.get(self.points.places[1], '')} {self.points.missing}".strip(),
         }
 
     def page(self) -> str:

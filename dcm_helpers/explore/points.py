@@ -13,6 +13,7 @@ from dcm_helpers.config import InputError, require
 from dcm_helpers.explore.kept import kept
 from dcm_helpers.generator import Generator
 from dcm_helpers.look import cluster_labels, features, nearest_by_cosine, plane
+from dcm_helpers.markup import harmless
 from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Contents, Float
@@ -125,8 +126,8 @@ class Points:
                     {
                         "problem": record["problem"],
                         "pair": record["pair"],
-                        "question": texts.get("question", ""),
-                        "answer": texts.get("answer", ""),
+                        "question": harmless(texts.get("question", "")),
+                        "answer": harmless(texts.get("answer", "")),
                         "topic": (pair and pair.topic) or "no topic",
                         "type": (pair and pair.question_type) or "no type",
                         "steps": None if cloud.starts else record["steps_to_exact"],
@@ -195,12 +196,12 @@ def decode_views(
 def told(generator: Generator, view: View, decoded: Decoded) -> dict:
     """A decode as the page of points has it: mode, target, whether it is exact, and tokens with probabilities."""
     tokens = [
-        ["⏎" if token == generator.eos_id else generator.text((token,)), round(probability, 3)]
+        ["⏎" if token == generator.eos_id else harmless(generator.text((token,))), round(probability, 3)]
         for token, probability in zip(decoded.ids, decoded.probabilities, strict=True)
     ]
     return {
         "mode": view.name,
-        "target": view.target_text,
+        "target": harmless(view.target_text),
         "exact": decoded.ids == view.target_ids,
         "tokens": tokens,
     }
@@ -210,9 +211,9 @@ def stored(view: dict) -> dict:
     """A stored view as :func:`told` has it, without probabilities."""
     return {
         "mode": view["mode"],
-        "target": view["target_text"],
+        "target": harmless(view["target_text"]),
         "exact": view["reconstructed"],
-        "text": view["decoded_text"],
+        "text": harmless(view["decoded_text"]),
     }
 
 

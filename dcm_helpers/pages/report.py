@@ -73,7 +73,7 @@ def write_report(
                 page = Page(path.stem, name, question, *ended)
             index.add(page)
             made.append(page)
-            line.end(page.outcome)
+            line.end(f"{page.outcome}: {page.reason}" if page.reason else page.outcome)
             if page.outcome == "stopped":
                 break
     return made

@@ -106,7 +106,7 @@ class Board:
         if self._closed and self.done < total:
             parts.append("stopped; what is done is kept")
         elif now and self.done < total:
-            parts.append(f"about {seconds / now * (total - self.done):.0f} s left")
+            parts.append(f"about {seconds / now * (total - self.done):.0f}\u00a0s left")
         return ", ".join(parts)
 
     def page(self) -> str:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dcm_helpers.markup import escaped, label, printable
 from dcm_helpers.show import table
 from dcm_helpers.show.tables import ROWS, readable
 
@@ -24,3 +25,11 @@ def test_a_long_table_says_that_it_is_cut():
     assert f"first {ROWS} of 1000 rows" in table(pd.DataFrame({"x": range(1000)})).to_html()
     named = table(pd.DataFrame({"x": [1.0]}, index=["<i>row</i>"])).to_html()
     assert "&lt;i&gt;row" in named
+
+
+def test_signs_that_change_how_others_are_shown_are_spelled():
+    """Controls and overrides of direction, in HTML, in figures and in terminals; letters of any script stay."""
+    hostile = "a\u202eb\x00c\u2028d"
+    for made in (escaped(hostile), label(hostile), printable(hostile)):
+        assert made == r"a\u202eb\x00c\u2028d"
+    assert escaped("مرحبا שלום é 🙂") == "مرحبا שלום é 🙂"

@@ -2,8 +2,6 @@
 // Texts of the data become text nodes only, so none of them can bring markup.
 function dcmElement(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  // keys typed here are not JupyterLab's shortcuts; it looks for this on what has the focus
-  if (["input", "select", "button"].includes(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") element.style.cssText = value;
@@ -80,6 +78,7 @@ function dcmControls(names, slots, changed) {
   const [one, two] = [select(), select()];
   const zero = [...Array(slots).keys()].map((slot) => h("button", { class: "slot", "aria-pressed": "false", title: `set slot ${slot + 1} to zero` }, String(slot + 1)));
   const figures = [h("output", {}, "0.00"), h("output", {}, "0.00")];
+  const known = new Set(names);
   const change = () => ({
     noise: Number(noise.value),
     seed: Number(seed.value) || 0,
@@ -91,6 +90,8 @@ function dcmControls(names, slots, changed) {
   const tell = () => {
     figures[0].textContent = Number(noise.value).toFixed(2);
     figures[1].textContent = Number(blend.value).toFixed(2);
+    other.classList.toggle("bad", other.value !== "" && !known.has(other.value));
+    other.title = other.value && !known.has(other.value) ? "no such pair here" : "";
     changed(change());
   };
   for (const control of [noise, seed, blend, other, one, two]) control.addEventListener("input", tell);
@@ -106,7 +107,7 @@ function dcmControls(names, slots, changed) {
     figures.forEach((figure) => (figure.textContent = "0.00"));
   };
   const element = h("div", { class: "controls" },
-    h("label", { title: "noise of this norm is added to every slot, in units of the slot's own norm" }, "noise ", noise, figures[0]), h("label", {}, "seed ", seed),
+    h("label", { title: "noise of this norm is added to every slot, in units of the slot's own norm" }, "noise × norm ", noise, figures[0]), h("label", {}, "seed ", seed),
     h("label", { title: "how far towards the other content" }, "blend ", blend, figures[1]), h("label", {}, "with ", other), options,
     h("label", {}, "swap ", one), h("label", {}, "and ", two),
     h("div", { class: "wide" }, "set to zero ", zero, h("button", { class: "reset", onclick: () => { reset(); tell(); } }, "undo all")),

@@ -25,14 +25,14 @@ function dcmExplorer(root, data) {
   let next = null;
 
   // --- the left side: map and what governs it
-  const canvas = h("canvas", { class: "map", tabindex: 0, "aria-label": "contents in a plane" });
+  const canvas = h("canvas", { class: "map", "aria-label": "contents in a plane" });
   const hover = h("div", { class: "hover", hidden: true });
   const legend = h("div", { class: "legend" });
   const found = h("span", { class: "soft" });
-  const search = h("input", { type: "search", placeholder: "search questions and answers", oninput: () => { state.query = search.value.trim().toLowerCase(); refresh(); } });
+  const search = h("input", { type: "search", placeholder: "search the texts", oninput: () => { state.query = search.value.trim().toLowerCase(); refresh(); } });
   search.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    const hits = shown().filter(matches);
+    const hits = shown().filter(matches).sort((one, two) => data.sets[one.set].hollow - data.sets[two.set].hollow); // contents first
     if (hits.length) open(hits[(hits.indexOf(state.chosen) + 1) % hits.length]);
   });
   const color = h("select", { onchange: () => { state.color = color.value; state.hidden.clear(); refresh(); } }, data.fields.map((field) => h("option", { value: field.key, selected: field.key === state.color }, field.name)));
@@ -53,7 +53,7 @@ function dcmExplorer(root, data) {
   const neighbors = h("div", { class: "neighbors" });
   const slots = h("details", { class: "slots", hidden: true }, h("summary", {}, "nearest vocabulary token of every slot"), h("div"));
   const controls = dcmControls(points.filter((point) => point.set === state.chosen?.set).map((point) => point.problem), data.slots, ask);
-  const offline = h("div", { class: "soft offline" }, "Disturbing a content needs a running notebook; here is what was stored.");
+  const offline = h("div", { class: "soft offline" }, "To disturb a content, run this notebook.");
   const one = h("div", { class: "one" }, head, decodes, controls.element, offline, neighbors, slots);
   const many = h("div", { class: "many" });
   const body = h("div", { class: "dcm-panel mathjax_ignore tex2jax_ignore" },
@@ -107,7 +107,7 @@ function dcmExplorer(root, data) {
       const groupsOf = new Map();
       if (state.lines) for (const each of facet.points) groupsOf.set(each.point.pair, [...(groupsOf.get(each.point.pair) ?? []), each]);
       facet.lines = [...groupsOf.values()].flatMap((those) => those.slice(1).map((each) => [those[0], each, each.color]));
-      facet.rings = facet.points.filter((each) => each.point === state.chosen || near.has(each.point.index)).map((each) => [each, each.point === state.chosen ? 2.5 : 1]);
+      facet.rings = facet.points.filter((each) => each.point === state.chosen || (near.has(each.point.index) && !each.dim)).map((each) => [each, each.point === state.chosen ? 2.5 : 1]);
     }
     return made;
   }
@@ -170,7 +170,7 @@ function dcmExplorer(root, data) {
       root.dataset.answered = message.ask;
       if (dcmUndisturbed(message.change)) point.decodes = message.views;
       state.disturbed = message.views; // stays until another point is chosen, whatever else is redrawn
-      showDecodes(message.views);
+      showOne();
       slots.hidden = false;
       slots.lastChild.replaceChildren(table(["slot", "norm", "by distance", "distance", "by direction", "cosine"], message.slots));
     }
@@ -183,27 +183,34 @@ function dcmExplorer(root, data) {
   function showOne() {
     const point = state.chosen;
     if (!point) return;
-    head.replaceChildren(h("b", {}, point.question), " → ", h("b", {}, point.answer), h("div", { class: "soft" }, about(point)));
+    const is = state.disturbed && !dcmUndisturbed(controls.change()) ? " · disturbed" : "";
+    head.replaceChildren(h("b", {}, h("bdi", {}, point.question)), " → ", h("b", {}, h("bdi", {}, point.answer)), h("div", { class: "soft" }, about(point), h("b", {}, is)));
     showDecodes(state.disturbed ?? point.decodes);
     neighbors.replaceChildren(h("div", { class: "soft" }, `nearest in the full space (${data.similarity})`),
       ...(point.neighbors ?? []).map(([index, similarity]) => {
         const other = points[index];
-        return h("button", { class: "neighbor", onclick: () => open(other), title: about(other) }, h("i", { style: `background: ${colorOf(other)}` }), h("span", { class: "figure" }, similarity.toFixed(2)), `${other.question} → ${other.answer}`);
+        return h("button", { class: "neighbor", onclick: () => open(other), title: about(other) }, h("i", { style: `background: ${colorOf(other)}` }), h("span", { class: "figure" }, similarity.toFixed(2)), h("bdi", {}, other.question), " → ", h("bdi", {}, other.answer), data.sets.length > 1 ? h("span", { class: "soft" }, ` · ${other.setName}`) : null);
       }));
   }
   function showMany() {
     const those = state.selected;
     if (!those.length) return many.replaceChildren(h("div", { class: "soft" }, "Draw around points with lasso or box (or hold shift and drag) to list them here."));
     const sets = new Set(those.map((point) => point.set));
-    const shared = dcmShared(those, points.filter((point) => sets.has(point.set)), data.fields.filter((field) => field.colors && field.key !== "setName" && field.key !== "run"));
+    const once = (list) => [...new Map(list.map((point) => [point.pair, point])).values()]; // restarts and starts are no further pairs
+    const shared = dcmShared(once(those), once(points.filter((point) => sets.has(point.set))), data.fields.filter((field) => field.colors && field.key !== "setName" && field.key !== "run"));
     many.replaceChildren(
-      h("div", {}, h("b", {}, `${those.length} points`), " ", h("button", { onclick: () => { state.selected = []; refresh(); } }, "clear")),
+      h("div", {}, h("b", {}, `${those.length} points of ${once(those).length} pairs`), " ", h("button", { onclick: () => { state.selected = []; refresh(); } }, "clear")),
       h("div", { class: "soft" }, shared.length ? "What they share more than all do:" : "They share nothing that others share less."),
       h("ul", {}, shared.map((line) => h("li", {}, line))),
-      h("div", { class: "scroll" }, table(["question", "answer", "topic", "steps to exact", "loss"], those.slice(0, 300).map((point) => [
-        h("a", { href: "#", onclick: (event) => { event.preventDefault(); open(point); } }, point.question), point.answer, point.topic, point.steps, point.loss?.toPrecision(2)]))));
+      h("div", { class: "scroll" }, table(["question", "answer", "topic", "steps to exact", "loss", ...(data.sets.length > 1 ? ["set"] : [])], those.slice(0, 300).map((point) => [
+        h("a", { href: "#", onclick: (event) => { event.preventDefault(); open(point); } }, point.question), point.answer, point.topic, point.steps, point.loss?.toPrecision(2), ...(data.sets.length > 1 ? [point.setName] : [])]))));
   }
   function showLegend() {
+    drawLegend();
+    if (data.sets.length > 1)
+      legend.append(...data.sets.map((set, index) => h("span", { class: "soft" }, ` ${(set.hollow ? "○□△◇" : "●■▲◆")[index % 4]} ${set.name} `)));
+  }
+  function drawLegend() {
     const field = fieldOf();
     if (!field.colors) {
       const stops = scale.map((part) => `rgb(${part.join(",")})`).join(",");
@@ -232,6 +239,11 @@ function dcmExplorer(root, data) {
     if (state.tab === "content") showOne();
     else showMany();
   }
+  // keys typed in the panel are not JupyterLab's shortcuts, but those with control are, such as save; it looks for this
+  // attribute on what has the focus, before any other listener hears the key
+  window.addEventListener("keydown", (event) => {
+    if (body.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
+  }, true);
   let heard = null; // a wire is connected once; in JupyterLab it may come before or after this drawing
   function connect() {
     if (wire() && wire() !== heard) (heard = wire()).on("msg:custom", hear);
