@@ -18,7 +18,8 @@ PAGES = {"00_start_here": 3, "02_joint_optimization": 2}
 JOINT = "02_joint_optimization"
 CLIPPED = """
 () => [...document.querySelectorAll("main *")].filter(each =>
-    each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".dcm-scroll, pre, svg, math, .highlight"))
+    each.getBoundingClientRect().right > innerWidth + 1 &&
+    !each.closest(".dcm-scroll, pre, svg, math, .highlight, .neighbor"))
   .map(each => each.outerHTML.slice(0, 200))
 """
 
