@@ -1,6 +1,7 @@
 """Texts of the data made fit to be shown: on one line, in HTML, in a figure's label, in a terminal."""
 
 import html
+import json
 import unicodedata
 
 TEXT_LIMIT = 60
@@ -34,6 +35,14 @@ def spelled(sign: str) -> str:
 def escaped(text: str) -> str:
     """A text for HTML, inside an element or an attribute."""
     return html.escape(harmless(str(text)))
+
+
+def script_data(value: object) -> str:
+    """JSON that can stand in a script element, as data or in the script: no text in it ends the element.
+
+    Raises:   ValueError for NaN and infinities, which JSON does not have
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
 def label(text: str, limit: int = TEXT_LIMIT) -> str:

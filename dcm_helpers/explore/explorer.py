@@ -5,7 +5,6 @@ is disturbed. The page's own part is in the folder `panel`.
 """
 
 import base64
-import json
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -17,7 +16,7 @@ from dcm_helpers.config import InputError
 from dcm_helpers.explore.change import Change
 from dcm_helpers.explore.points import Points, Summary, clouds_of, decode_views, told
 from dcm_helpers.generator import Generator, nearest_tokens, token_text
-from dcm_helpers.markup import escaped
+from dcm_helpers.markup import escaped, script_data
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Content
 from dcm_helpers.show import PICTURES, cluster_map, color_of, colors_of
@@ -155,7 +154,7 @@ class Explorer:
             "columns": [*COLUMNS, "neighbors", "decodes"],
             "points": rows,
             "sets": [{"name": cloud.name, "hollow": cloud.starts} for cloud in clouds],
-            "fields": [*fields_of(table, [cloud.name for cloud in clouds])],
+            "fields": fields_of(table, [cloud.name for cloud in clouds]),
             "color": "topic",
             "first": self.first,
             "slots": max(cloud.contents.shape[1] for cloud in clouds),
@@ -166,7 +165,7 @@ class Explorer:
 
     def page(self) -> str:
         """The explorer as HTML; until its script runs, and where none may, a picture and the first decode."""
-        data = json.dumps({**self.data, "css": (PANEL / "panel.css").read_text()}, ensure_ascii=False, allow_nan=False)
+        data = script_data({**self.data, "css": (PANEL / "panel.css").read_text()})
         script = "".join((PANEL / name).read_text() for name in ("map.js", "content.js", "panel.js"))
         still = base64.b64encode(self.drawing().encode()).decode()
         lines = "".join(f"<div>{escaped(line)}</div>" for line in self.text().splitlines())
@@ -175,8 +174,7 @@ class Explorer:
             f'src="data:image/svg+xml;base64,{still}">{lines}</div>'
             f"<script>(() => {{ const root = document.currentScript?.previousElementSibling ?? "
             f'document.getElementById("dcm-{self._wire.id}");\n{script}\n'
-            # a text of the data must not end the script
-            f"dcmExplorer(root, {data.replace('<', chr(92) + 'u003c')}); }})();</script>"
+            f"dcmExplorer(root, {data}); }})();</script>"
         )
 
     def text(self) -> str:

@@ -9,6 +9,5 @@ from .objective import TERMS as TERMS
 from .result import Result as Result
 from .result import ViewResult as ViewResult
 from .result import result_table as result_table
-from .result import thinned as thinned
 from .solver import MakeSolver as MakeSolver
 from .solver import Solver as Solver

@@ -16,9 +16,9 @@ from dcm_helpers.config import OptimizerConfig, require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
-from dcm_helpers.optimize.result import Result, ViewResult, thinned
+from dcm_helpers.optimize.result import HISTORY_POINTS, Result, ViewResult
 from dcm_helpers.stm import Problem, decode_problems, require_fits
-from dcm_helpers.watch import Progress
+from dcm_helpers.watch import Progress, thinned
 
 
 class ContentOptimizer:
@@ -160,5 +160,5 @@ class _Record:
             restarts_tried=len(self.attempts),
             steps_total=sum(tried.step for tried in self.attempts),
             seconds=sum(tried.seconds for tried in self.attempts),
-            history=thinned(attempt.history),
+            history=thinned(attempt.history, HISTORY_POINTS),
         )

@@ -1,6 +1,5 @@
 """What comes of a problem: its best content, with everything that was measured about it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,12 +64,6 @@ class Result:
     def reconstructed(self) -> bool:
         """Whether greedy decoding from the STM gives exactly the target, EOS included, in every view."""
         return all(view.reconstructed for view in self.views)
-
-
-def thinned(history: Sequence[tuple[int, tuple[float, ...]]]) -> tuple[tuple[int, tuple[float, ...]], ...]:
-    """At most HISTORY_POINTS evenly spaced points of a curve, its last one always included."""
-    stride = math.ceil(len(history) / HISTORY_POINTS)
-    return tuple(reversed(list(reversed(history))[::stride])) if history else ()
 
 
 def result_table(results: Sequence[Result], kind: str = "") -> pd.DataFrame:

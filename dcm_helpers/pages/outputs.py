@@ -2,14 +2,14 @@
 
 import base64
 import html
-import json
 import re
 from collections.abc import Callable
 
 import nbformat
 from nbconvert.filters import strip_ansi
 
-from dcm_helpers.markup import escaped
+from dcm_helpers.files import finite
+from dcm_helpers.markup import escaped, script_data
 from dcm_helpers.show import PLOTLY
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -69,13 +69,8 @@ def figure_html(figure: dict) -> str:
     return (
         f'<figure class="dcm-figure">{f"<figcaption>{caption}</figcaption>" if caption else ""}'
         f'<div class="dcm-plot" style="height: {height}px"></div>'
-        f'<script type="application/json">{script_data(drawn)}</script></figure>'
+        f'<script type="application/json">{script_data(finite(drawn))}</script></figure>'
     )
-
-
-def script_data(value: object) -> str:
-    """JSON that can stand in a script element: no text in it ends the element."""
-    return json.dumps(value).replace("<", "\\u003c")
 
 
 def image_html(kind: str) -> Callable[[str], str]:

@@ -1,4 +1,5 @@
 from .board import Board as Board
+from .curves import thinned as thinned
 from .follow import follow as follow
 from .follow import stopping_on_interrupt as stopping_on_interrupt
 from .line import ProgressLine as ProgressLine

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from dcm_helpers.markup import escaped
 
@@ -13,13 +14,14 @@ POINTS = 60
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 """Of the views, in their order (Okabe and Ito, 2008)."""
 
+Point = TypeVar("Point")
 Curve = tuple[str, str, Sequence[tuple[int, float]]]
 """Problem, view, and (step, loss) points, losses in nats per token."""
 
 
 def drawing(curves: Sequence[Curve]) -> str:
     """Loss of each view against steps, on a logarithmic axis, as SVG; empty where nothing was measured yet."""
-    curves = [(problem, view, thinned(points)) for problem, view, points in curves]
+    curves = [(problem, view, thinned(on_a_log_axis(points), POINTS)) for problem, view, points in curves]
     curves = [(problem, view, points) for problem, view, points in curves if points]
     if not curves:
         return ""
@@ -66,11 +68,15 @@ def drawing(curves: Sequence[Curve]) -> str:
     )
 
 
-def thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most POINTS of a curve's points, the last one among them; those that a logarithm cannot show are left out."""
-    shown = [(step, loss) for step, loss in points if 0 < loss < math.inf]
-    stride = max(1, math.ceil(len(shown) / POINTS))
-    return shown[::-1][::stride][::-1]
+def thinned(points: Sequence[Point], most: int) -> tuple[Point, ...]:
+    """At most so many evenly spaced points of a curve, its last one always among them."""
+    stride = max(1, math.ceil(len(points) / most))
+    return tuple(reversed(list(reversed(points))[::stride]))
+
+
+def on_a_log_axis(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The points of a curve that a logarithm can show."""
+    return [(step, loss) for step, loss in points if 0 < loss < math.inf]
 
 
 def round_steps(last: int) -> list[int]:
