@@ -14,4 +14,5 @@ from .tables import rate_table as rate_table
 from .verdicts import STAGE1_GATE as STAGE1_GATE
 from .verdicts import STAGE3_BAR as STAGE3_BAR
 from .verdicts import TIERS as TIERS
+from .verdicts import counted as counted
 from .verdicts import summarize as summarize

@@ -59,6 +59,7 @@ def diagnosis(
     twice = dataclasses.replace(once, K=2 * config.K)
     found = {
         "records": len(records),
+        "bar": bar,
         "stop_reasons": dict(Counter(record["stop_reason"] for record in failures)),
         "doubled_K": share(f"Diagnosis, K={twice.K}", failed, twice),
     }

@@ -190,6 +190,8 @@ class Phase1a:
         require(bool(stage2), "stage 3 decodes what stage 2 stored, and this run has nothing of it; use --stage 2,3")
         records = {record["problem"]: record for record in stage2 if record["converged"]}
         chosen = [problem for problem in problems if problem in records][: self.config.num_validate]
+        if not chosen:  # the summary says so
+            return True
         done = {record["problem"]: record["content"] for record in self.folder.records(3)}
         todo = [problem for problem in chosen if done.get(problem) != records[problem]["content"]]
         known = {record["problem"]: record["outcome"] == "pass" for record in self.folder.records(3)}

@@ -198,7 +198,7 @@ def reading(diagnosis: dict) -> str:
     """Which of the mission's readings a failed gate's numbers support.
 
     Args:     diagnosis  ``doubled_K`` and, after stage 2, ``views_alone``: the rates at which failures passed the
-              stage's bar with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
+              stage's ``bar`` with 2K slots, and with each view alone at K slots; ``stop_reasons`` of the failures
     """
     doubled, alone = diagnosis["doubled_K"], diagnosis.get("views_alone")
     tried = {"twice the slots": doubled, "each view alone": alone}
@@ -209,8 +209,13 @@ def reading(diagnosis: dict) -> str:
         finding = "question and answer share no structure that the Generator can use"
     else:
         finding = "the optimizer stalled; try another lr or schedule, more steps, or another initialization"
-    reasons = ", ".join(f"{number} {reason}" for reason, number in diagnosis["stop_reasons"].items())
-    return f"{finding} (failures that pass with {figures or 'no remedy: none fits'}; they had ended as {reasons})"
+    helped = f"failures that are {diagnosis['bar']} with {figures}" if figures else "no remedy fits"
+    return f"{finding} ({helped}; they had ended as {counted(diagnosis['stop_reasons'])})"
+
+
+def counted(reasons: dict) -> str:
+    """How many ended for which reason, in words: '9 steps spent, 1 stalled'."""
+    return ", ".join(f"{number} {reason.replace('_', ' ')}" for reason, number in reasons.items())
 
 
 def summarize(folder: RunFolder) -> dict:

@@ -4,7 +4,7 @@ import shutil
 
 from dcm_helpers.config import MODES
 from dcm_helpers.markup import printable
-from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, summarize
+from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, counted, summarize
 
 LABEL = 40
 TEXT_LABEL = 28
@@ -60,6 +60,8 @@ def run_summary(folder: RunFolder) -> str:
     for name, section in (("stage1", stage1_lines), ("stage2", stage2_lines), ("stage3", stage3_lines)):
         if summary[name] is not None:
             lines += ["", *section(summary[name])]
+    if (two := summary["stage2"]) and two["complete"] and not two["converged"]["count"]:
+        lines += ["", "Stage 3, greedy decoding of converged pairs", line("nothing to decode", "no pair converged")]
     lines += decoded_lines(folder)
     for stage, diagnosis in folder.diagnosis().items():
         if diagnosis.get("records") == len(folder.records(int(stage))):
@@ -76,7 +78,7 @@ def decoded_lines(folder: RunFolder) -> list[str]:
     if first is None:
         return []
     room = max(20, shutil.get_terminal_size((PAGE_WIDTH, 0)).columns - TEXT_LABEL - 2)
-    lines = ["", f"Pair {printable(first['pair'])}, the first of stage {first['stage']}"]
+    lines = ["", f"Pair {printable(first['pair'])}, as an example, in stage {first['stage']}"]
     for view in first["views"]:
         how = "exactly" if view["reconstructed"] else "otherwise"
         for label, text in (("wanted", view["target_text"]), (f"written {how}", view["decoded_text"])):
@@ -88,7 +90,6 @@ def decoded_lines(folder: RunFolder) -> list[str]:
 
 def optimization_lines(summary: dict) -> list[str]:
     """Reconstruction, steps and endings of a stage."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in summary["stop_reasons"].items())
     ended = summary["reconstructed"]["n"]
     incomplete = line("INCOMPLETE", f"{ended} of {summary['expected']} problems have ended; easy ones end first")
     return [
@@ -96,7 +97,7 @@ def optimization_lines(summary: dict) -> list[str]:
         line("reconstructed", percent(summary["reconstructed"])),
         line("steps to exact", steps(summary["steps_to_exact"])),
         line("all steps of the successful restart", steps(summary["steps"])),
-        line("ended as", f"{reasons}; {summary['restarts_used']} further restarts"),
+        line("ended as", f"{counted(summary['stop_reasons'])}; {summary['restarts_used']} further restarts"),
     ]
 
 

@@ -121,13 +121,14 @@ def test_stage3_denominator_and_bar():
 
 def test_readings_of_a_failed_gate():
     def read(doubled, alone=None):
-        diagnosis = {"doubled_K": rate(*doubled), "stop_reasons": {"stalled": 10}}
+        diagnosis = {"doubled_K": rate(*doubled), "bar": "converged", "stop_reasons": {"stalled": 9, "steps_spent": 1}}
         return reading(diagnosis | ({"views_alone": rate(*alone)} if alone else {}))
 
     assert read((5, 10), (20, 20)).startswith("K is too small")
     assert read((4, 10), (10, 20)).startswith("question and answer share no structure")
     assert read((4, 10), (9, 20)).startswith("the optimizer stalled")
     assert "twice the slots 4 of 10, each view alone 9 of 20" in read((4, 10), (9, 20))
-    assert "10 stalled" in read((4, 10), (9, 20))
+    assert "are converged with" in read((4, 10), (9, 20)), "by which bar a remedy is judged"
+    assert "9 stalled, 1 steps spent" in read((4, 10), (9, 20))
     assert "view" not in read((0, 10)), "stage 1 has only single views; the reading must not speak of them"
-    assert "no remedy" in read((0, 0)), "nothing fitted at twice the slots"
+    assert "no remedy fits" in read((0, 0)), "nothing fitted at twice the slots"

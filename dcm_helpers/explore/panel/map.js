@@ -170,8 +170,26 @@ function dcmMap(canvas, { onHover, onPick, onSelect }) {
     view.zoom = zoom;
     draw();
   }, { passive: false });
+  const all = () => Object.assign(view, { zoom: 1, x: 0, y: 0 });
   canvas.addEventListener("dblclick", () => {
-    Object.assign(view, { zoom: 1, x: 0, y: 0 });
+    all();
+    draw();
+  });
+  canvas.tabIndex = 0;
+  const step = 0.1;
+  const keys = {
+    ArrowLeft: () => (view.x += step), ArrowRight: () => (view.x -= step),
+    ArrowUp: () => (view.y -= step), ArrowDown: () => (view.y += step),
+    "+": () => enlarge(1.25), "-": () => enlarge(0.8), 0: all,
+  };
+  function enlarge(factor) {
+    const zoom = Math.min(60, Math.max(0.5, view.zoom * factor));
+    [view.x, view.y, view.zoom] = [(view.x * zoom) / view.zoom, (view.y * zoom) / view.zoom, zoom];
+  }
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || !keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
     draw();
   });
   new ResizeObserver(draw).observe(canvas);

@@ -36,7 +36,7 @@ function dcmExplorer(root, data) {
     if (hits.length) open(hits[(hits.indexOf(state.chosen) + 1) % hits.length]);
   });
   const color = h("select", { onchange: () => { state.color = color.value; state.hidden.clear(); refresh(); } }, data.fields.map((field) => h("option", { value: field.key, selected: field.key === state.color }, field.name)));
-  const tools = [["move", "drag to move, wheel to zoom, double click for all"], ["lasso", "draw around points (or hold shift)"], ["box", "drag a box"]].map(([tool, title]) =>
+  const tools = [["move", "drag to move, wheel to zoom, double click for all; keys: arrows, +, -, 0"], ["lasso", "draw around points (or hold shift)"], ["box", "drag a box"]].map(([tool, title]) =>
     h("button", { title, "data-tool": tool, onclick: () => { state.tool = tool; refresh(); } }, tool));
   const lines = h("label", { title: "joins restarts and paraphrases of one pair" }, h("input", { type: "checkbox", onchange: (event) => { state.lines = event.target.checked; refresh(); } }), " join a pair's");
   const layout = h("select", { onchange: () => { state.layout = layout.value; refresh(); } }, [["together", "all sets together"], ["beside", "side by side"], ["slider", "one after another"]].map(([value, name]) => h("option", { value }, name)));
@@ -219,7 +219,7 @@ function dcmExplorer(root, data) {
     const counts = new Map();
     for (const point of shown()) counts.set(String(point[field.key]), (counts.get(String(point[field.key])) ?? 0) + 1);
     legend.replaceChildren(...Object.entries(field.colors).filter(([name]) => counts.has(name)).slice(0, 40).map(([name, hue]) =>
-      h("button", { class: state.hidden.has(name) ? "off" : "", title: "show or hide", onclick: () => { state.hidden.has(name) ? state.hidden.delete(name) : state.hidden.add(name); refresh(); } }, h("i", { style: `background: ${hue}` }), `${name} ${counts.get(name)}`)));
+      h("button", { class: state.hidden.has(name) ? "off" : "", title: `show or hide; ${counts.get(name)} points`, onclick: () => { state.hidden.has(name) ? state.hidden.delete(name) : state.hidden.add(name); refresh(); } }, h("i", { style: `background: ${hue}` }), `${name} ${counts.get(name)}`)));
   }
   function refresh() {
     const live = Boolean(wire());
