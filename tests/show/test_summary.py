@@ -36,7 +36,7 @@ def test_one_pair_is_shown_as_wanted_and_as_written(copied, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     first = copied.records(3)[0]
     head, *lines = shown(copied)
-    assert head == f"Pair {first['pair']}, the first of stage 3" and len(lines) == 4
+    assert head == f"Pair {first['pair']}, as an example, in stage 3" and len(lines) == 4
     for view, (wanted, written) in zip(first["views"], (lines[:2], lines[2:]), strict=True):
         assert wanted.split() == [f"{view['kind']},", "wanted", *view["target_text"].split()]
         assert written.split() == [f"{view['kind']},", "written", "exactly", *view["decoded_text"].split()]
@@ -61,3 +61,11 @@ def test_texts_are_one_line_that_does_nothing_to_a_terminal(copied, monkeypatch)
 def test_speed_is_steps_to_exact(copied):
     lines = [line.split("  ")[1] for line in run_summary(copied).splitlines() if "  " in line]
     assert lines.count("steps to exact") == lines.count("all steps of the successful restart") == 2
+
+
+def test_stage_3_with_nothing_to_decode_says_so(copied, monkeypatch):
+    rewrite(copied, 2)
+    records = [json.dumps({**record, "converged": False}) + "\n" for record in copied.records(2)]
+    (copied.path / "stage2.jsonl").write_text("".join(records))
+    (copied.path / "stage3.jsonl").unlink()
+    assert "nothing to decode                       no pair converged" in run_summary(copied)
