@@ -44,7 +44,7 @@ def test_one_pair_is_shown_as_wanted_and_as_written(copied, monkeypatch):
 
 def test_stage_2_is_shown_before_there_is_a_stage_3(copied):
     (copied.path / "stage3.jsonl").unlink()
-    assert shown(copied)[0].endswith("the first of stage 2")
+    assert shown(copied)[0].endswith("as an example, in stage 2")
     (copied.path / "stage2.jsonl").unlink()
     assert not shown(copied)
 
