@@ -52,13 +52,15 @@ summary:hover { color: var(--ink); }
 .dcm-figure figcaption { font-weight: 600; }
 .dcm-plot { width: 100%; }
 
-.dcm-scroll { overflow-x: auto; margin: .5rem 0; }
+.dcm-scroll { overflow: auto; max-height: 32rem; margin: .5rem 0; }
+@media print { .dcm-scroll { max-height: none; } }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.4; border: 0;
         font-variant-numeric: tabular-nums; }
 tr { text-align: left !important; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border: 0; max-width: 60ch; }
 td { border-top: 1px solid var(--line); }
 th { font-weight: 600; }
+thead th { position: sticky; top: 0; background: var(--paper); }
 tbody th { border-top: 1px solid var(--line); font-weight: 400; color: var(--soft); }
 th.dcm-number, td.dcm-number { text-align: right !important; }  /* a table's own style has an id */
 .dcm-number, .dcm-short { white-space: nowrap; }
