@@ -6,10 +6,18 @@
     dcm.look.pairwise(run.contents)                   # each room by its name
     dcm.show.matrix(...)
 
-Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `watch`, `optimize`, `runs`, `look`,
-`study`, `bench`, `show`, `explore`, `pages`. A room is loaded when something of it is used: this import takes no time.
+Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `watch`, `optimize`, `store`, `runs`,
+`look`, `study`, `bench`, `show`, `explore`, `pages`. A room is loaded when something of it is used, so that this import
+takes no time.
 """
 
+import sys
+
 import lazy_loader
+
+if sys.argv[:1] == ["-m"]:  # Python is about to run one of the command lines
+    from dcm_helpers.shell import end_quietly
+
+    end_quietly()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from dcm_helpers.config import DataConfig, GeneratorConfig, InputError, OptimizerConfig
+from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig
+from dcm_helpers.errors import require
 from dcm_helpers.files import write_safely
+from dcm_helpers.shell import FINISHED, command_line
 
 # the rooms are imported where they are used: they take seconds, which --help should not
 if TYPE_CHECKING:
@@ -68,6 +70,13 @@ class Command:
     """Sizes of the growth runs."""
     output: Path = field(default_factory=lambda: Path("results/benchmark.json"))
     """Where the figures go as JSON."""
+
+    def __post_init__(self):
+        for name in ("num_examples", "K", "num_steps", "repeats"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("part", "methods", "problems"):
+            require(bool(getattr(self, name)), f"{name} names nothing; leave it out, or name some")
+        require(min(self.problems) >= 1, f"problems is {self.problems}; expected numbers of at least 1")
 
 
 def speed(command: Command) -> dict:
@@ -132,13 +141,13 @@ def run_race(command: Command) -> list[dict]:
 
 def print_race(finished: "list[Race]") -> None:
     """The latest row of the race, beside the first."""
-    row, first = finished[-1].summary(), finished[0].summary()
+    row = finished[-1].summary()
     solved = row["solved"]
     share = ", ".join(f"{name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
     print(
         f"  {row['method']} ({row['settings']})\n"
         f"    {row['seconds']:.1f} s ({row['seconds_fastest_slowest'][0]} to {row['seconds_fastest_slowest'][1]}), "
-        f"{row['seconds'] / first['seconds']:.1f} x the first; solved "
+        f"{finished[-1].seconds / finished[0].seconds:.1f} x the first; solved "
         f"{solved['count']} of {solved['n']} ({solved['low']:.0%} to {solved['high']:.0%}); "
         f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
         f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
@@ -178,40 +187,41 @@ def prepared(command: Command, dtype: str, compiled: bool) -> "tuple[Generator, 
     from dcm_helpers.stm import joint_problems, require_fits
 
     generator = load_generator(GeneratorConfig(command.model, command.device, dtype, compiled))
-    pairs = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed)).pairs
-    problems = joint_problems(generator, pairs)
+    dataset = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed))
+    problems = joint_problems(generator, dataset.writable(generator).pairs)
     require_fits(generator, problems, command.K)
     return generator, problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input."""
-    parts = {"speed": speed, "race": run_race, "growth": growth}
-    try:
-        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
-        import torch
-        from transformers.utils import logging
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    return command_line(benchmark, arguments, "The figures of finished parts are kept.")
 
-        logging.disable_progress_bar()
-        figures: dict = {
-            "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
-            "machine": {
-                "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
-                "threads": torch.get_num_threads(),
-                "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-                "torch": torch.__version__,
-            },
-        }
-        command.output.parent.mkdir(parents=True, exist_ok=True)
-        for name in command.part:
-            figures[name] = parts[name](command)
-            write_safely(command.output, json.dumps(figures, indent=2).encode() + b"\n")
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+def benchmark(arguments: Sequence[str] | None) -> int:
+    """Measure the parts that were asked for, and keep the figures of each."""
+    parts = {"speed": speed, "race": run_race, "growth": growth}
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    figures: dict = {
+        "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
+        "machine": {
+            "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "torch": torch.__version__,
+        },
+    }
+    command.output.parent.mkdir(parents=True, exist_ok=True)
+    for name in command.part:
+        figures[name] = parts[name](command)
+        write_safely(command.output, json.dumps(figures, indent=2).encode() + b"\n")
     print(f"\nWritten to {command.output}")
-    return 0
+    return FINISHED
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from typing import Annotated, Literal, TypeVar
 
 import tyro
 
+from dcm_helpers.errors import InputError, require
+
 Value = TypeVar("Value", str, int, float, Path)
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Root of the project: a clone, since data and notebooks are not part of the installed package."""
-STOPPED = 130
-"""Exit status of a command after Ctrl-C, as shells have it."""
 
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
@@ -45,22 +45,13 @@ CONFIDENCE = 0.5
 """Stop rule `confident`: probability that every target token, EOS included, must reach in every view."""
 
 
-class InputError(ValueError):
-    """Something the user gave cannot work; the message names it, what was expected, and the way out."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise InputError(message)
-
-
 def parameter(name: str, default: Value) -> Value:
     """A notebook's parameter: the environment variable ``DCM_NAME`` in the type of the default, or the default."""
     variable, kind = f"DCM_{name.upper()}", type(default)
     text = os.environ.get(variable, "")
     try:
-        return kind(text) if text else default
+        value = kind(text) if text else default
+        return value.expanduser() if isinstance(value, Path) else value
     except ValueError as error:
         raise InputError(f"{variable} is {text!r}; expected {kind.__name__}, for instance {default}") from error
 
@@ -127,7 +118,7 @@ class OptimizerConfig:
     seed: int = 0
     """Seed of the starts."""
     batch_size: int | None = None
-    """Problems at once (speed only); None fills the device."""
+    """Problems at once; None fills the device. Rounding changes with it: in bfloat16 a pair may take other steps."""
     schedule: Schedule = "constant"
     """Learning rate in a restart: 'cosine' falls to 0, 'progressive' to a tenth after 40 % of the steps."""
     # the usual 0.999 remembers the first, largest gradients for longer than most problems take
@@ -185,6 +176,11 @@ PRESETS: dict[str, dict] = {
 mission's two-phase schedule (200 steps at 0.05, then 300 at 0.005)."""
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name of a folder is one that every program takes for a name, and for one name."""
+    return name.isprintable() and name == name.strip() and name[:1] not in ("", ".", "-") and not set(name) & set("/\\")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """One invocation of Phase 1a: which Generator, which pairs, how they are optimized, where results go."""
@@ -213,7 +209,7 @@ class RunConfig:
             f"stage is {self.stage!r}; expected some of 1, 2, 3 separated by commas, for instance 1,2,3",
         )
         require(
-            all(mode.strip() for mode in self.mode_tokens)
+            all(mode.strip() and mode.isprintable() for mode in self.mode_tokens)
             and len(set(self.mode_tokens)) == len(self.mode_tokens) == len(MODES),
             f"mode_tokens is {self.mode_tokens}; expected {len(MODES)} different words, for instance {' '.join(MODES)}",
         )
@@ -221,10 +217,12 @@ class RunConfig:
             self.num_validate is None or self.num_validate >= 1,
             f"num_validate is {self.num_validate}; expected at least 1",
         )
+        require("\0" not in self.output_dir, f"output_dir is {self.output_dir!r}; expected a folder")
         if self.run_name is not None:
             require(
-                self.run_name not in ("", ".", "..") and not set(self.run_name) & set("/\\\0"),
-                f"run_name is {self.run_name!r}; expected a plain folder name (use output_dir for its place)",
+                is_plain(self.run_name),
+                f"run_name is {self.run_name!r}; expected a plain folder name that starts with a letter or digit "
+                "(use output_dir for its place)",
             )
 
     @property
@@ -236,7 +234,7 @@ class RunConfig:
     def stages(self) -> tuple[int, ...]:
         """The stages to run, in order."""
         parts = [part.strip() for part in self.stage.split(",")]
-        return tuple(sorted({int(part) for part in parts})) if all(part.isdecimal() for part in parts) else ()
+        return tuple(sorted({int(part) for part in parts})) if all(part in ("1", "2", "3") for part in parts) else ()
 
     def identity(self) -> dict:
         """The settings that decide results: two runs that differ here must not share a folder.
@@ -264,7 +262,7 @@ class StudyConfig:
     """Generator: a name, hub id or folder, as in run_phase1a."""
     device: str = "auto"
     """Device: 'auto', 'cpu', 'cuda', ..."""
-    dtype: str = "float32"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
     """Precision of the Generator. The committed study is float32, which every machine evaluates alike."""
     compile: bool = False
     """Compile the Generator's blocks first: some 20 to 60 s once, then faster steps."""
@@ -288,3 +286,10 @@ class StudyConfig:
     """Steps that one restart may take at most; twice as many with 1 or 2 slots, half with other layers."""
     output_dir: str = str(PROJECT / "results" / "reference")
     """Folder of the study."""
+
+    def __post_init__(self):
+        for name in ("num_examples", "controls", "landscape", "few", "restarts", "shuffles", "num_steps"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("capacities", "near_tokens"):
+            values = getattr(self, name)
+            require(all(value > 0 for value in values), f"{name} is {values}; expected numbers above 0")

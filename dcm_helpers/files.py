@@ -1,19 +1,30 @@
 """Files that are written whole or not at all, and text and JSON as the project reads and writes them."""
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
 
-from dcm_helpers.config import InputError
+from filelock import FileLock, Timeout
+
+from dcm_helpers.errors import InputError, require
+
+HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON spells halves of characters."""
+LOCK_SECONDS = 0.2
+"""How long a lock is waited for before a stop is looked at."""
 
 
 def write_safely(path: Path, data: bytes) -> None:
-    """Write a file under its name only once it is complete and on disk."""
+    """Write a file under its name only once it is complete and on disk; no link at its place is followed."""
     temporary = path.with_name(path.name + ".partial")
     try:
-        with open(temporary, "wb") as file:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -26,6 +37,15 @@ def write_safely(path: Path, data: bytes) -> None:
                 os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file; a folder or a pipe in its place is refused: reading one could wait for good.
+
+    Raises:   InputError if there is something else
+    """
+    require(path.is_file() or not path.exists(), f"{path} is no file; take away what stands in its place")
+    return path.is_file()
 
 
 def json_line(value: dict) -> bytes:
@@ -43,8 +63,55 @@ def finite(value):
 
 
 def read_text(path: Path) -> str:
-    """A file's text, with an error that says what to do about a wrong encoding."""
+    """A file's text, a byte order mark left out, with an error that says what to do about a wrong encoding."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+class NoNumber(ValueError):
+    """A NaN or an infinity where JSON has none."""
+
+
+def no_number(name: str) -> float:
+    """Refuse what Python would take for a number, and JSON does not know."""
+    raise NoNumber(name)
+
+
+def parsed_json(text: str, where: str, expected: str) -> object:
+    """What a JSON text from elsewhere says.
+
+    Args:     where  names the text in errors;  expected  what would be right, for errors, too
+    Raises:   InputError in one line, whatever is wrong with it
+    """
+    try:
+        value = json.loads(text, parse_constant=no_number)
+        if HALF_A_CHARACTER.search(text):  # mostly both halves of one
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except NoNumber as error:
+        raise InputError(f"{where} holds {error}, which is no number in JSON; {expected}") from error
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise InputError(f"{where} holds {half!r}, half of a character; write the whole; {expected}") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"column {error.colno}"
+        raise InputError(f"{where} is no JSON ({error.msg} at {place}); {expected}") from error
+    except RecursionError as error:
+        raise InputError(f"{where} is nested too deeply to be read; {expected}") from error
+    except ValueError as error:  # Python reads no numbers of more than some thousand digits
+        raise InputError(f"{where} holds a number that is too long to be read; {expected}") from error
+
+
+@contextlib.contextmanager
+def held(path: Path, stop: Event) -> Iterator[None]:
+    """Hold a lock while a ``with`` block works; waiting for it ends, without it, once ``stop`` is set."""
+    lock = FileLock(path)
+    while not (lock.is_locked or stop.is_set()):
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=LOCK_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()

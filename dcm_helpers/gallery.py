@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config import STOPPED, InputError
+from dcm_helpers.shell import FINISHED, command_line
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,21 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 well, 1 a notebook failed, 2 a mistake in the input, 130 stopped."""
-    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.gallery")
-    try:
-        # imported here, so that --help does not wait for what draws and executes
-        from dcm_helpers.pages import GALLERY, chosen_notebooks, write_gallery
-        from dcm_helpers.runs import open_run
+    return command_line(gallery, arguments, "Finished notebooks are kept.")
 
-        wrong = write_gallery(open_run(command.run).folder, chosen_notebooks(command.notebooks), command.timeout)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. Finished notebooks are kept.", file=sys.stderr)
-        return STOPPED
+
+def gallery(arguments: Sequence[str] | None) -> int:
+    """Write the notebooks that were asked for."""
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.gallery")
+    # imported here, so that --help does not wait for what draws and executes
+    from dcm_helpers.pages import GALLERY, chosen_notebooks, write_gallery
+    from dcm_helpers.runs import open_run
+
+    wrong = write_gallery(open_run(command.run).folder, chosen_notebooks(command.notebooks), command.timeout)
     for line in wrong:
         print(f"error: {line}", file=sys.stderr)
     print(f"Look at {GALLERY / 'README.md'}")
-    return 1 if wrong else 0
+    return 1 if wrong else FINISHED
 
 
 if __name__ == "__main__":

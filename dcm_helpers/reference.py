@@ -8,7 +8,8 @@ from threading import Event
 
 import tyro
 
-from dcm_helpers.config import STOPPED, GeneratorConfig, InputError, StudyConfig
+from dcm_helpers.config import GeneratorConfig, StudyConfig
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
 
 # the rooms are imported where they are used: they take seconds, which --help should not
 
@@ -73,23 +74,24 @@ def make(command: Command) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
-    try:
-        command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
-        if command.findings:
-            show_findings(command.study)
-            return 0
-        from transformers.utils import logging
+    return command_line(reference, arguments, CONTINUES)
 
-        logging.disable_progress_bar()
-        if command.plan:
-            show_plan(command.study)
-        elif not make(command):
-            print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
-            return STOPPED
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+def reference(arguments: Sequence[str] | None) -> int:
+    """Do or show what was asked for."""
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
+    if command.findings:
+        show_findings(command.study)
+        return FINISHED
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    if command.plan:
+        show_plan(command.study)
+    elif not make(command):
+        print(f"Stopped. {CONTINUES}", file=sys.stderr)
+        return STOPPED
+    return FINISHED
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config import STOPPED, InputError, require
+from dcm_helpers.errors import require
+from dcm_helpers.shell import FINISHED, STOPPED, command_line
 
 
 @dataclass(frozen=True)
@@ -38,33 +39,32 @@ def latest_run(output_dir: Path) -> Path:
 
     Raises:   InputError if there is none
     """
-    from dcm_helpers.runs import MANIFEST
+    from dcm_helpers.runs import readable_runs
+    from dcm_helpers.store import MANIFEST
 
-    manifests = sorted(output_dir.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
-    require(bool(manifests), f"no run folder in {output_dir}; make one with python -m dcm_helpers.run_phase1a --all")
-    return manifests[-1].parent
+    folders = readable_runs(output_dir)
+    require(bool(folders), f"no run folder in {output_dir}; make one with python -m dcm_helpers.run_phase1a --all")
+    return max(folders, key=lambda folder: (folder.path / MANIFEST).stat().st_mtime).path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 well, 1 a notebook failed, 2 a mistake in the input, 130 stopped."""
-    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.report")
-    try:
-        # imported here, so that --help does not wait for what draws and executes
-        from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
-        from dcm_helpers.runs import RunFolder
+    return command_line(report, arguments, "Finished pages are kept.")
 
-        path = command.run or latest_run(command.output_dir)
-        folder = RunFolder.read(path if path.exists() else command.output_dir / path)
-        target = command.report_dir or report_folder(folder.path)
-        notebooks = chosen_notebooks(command.notebooks)
-        print(f"Report of {folder.path} goes to {target}", file=sys.stderr)
-        pages = write_report(folder, notebooks, command.timeout, target, command.single_file)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped between notebooks. Finished pages are kept.", file=sys.stderr)
-        return STOPPED
+
+def report(arguments: Sequence[str] | None) -> int:
+    """Write the report that was asked for."""
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.report")
+    # imported here, so that --help does not wait for what draws and executes
+    from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
+    from dcm_helpers.store import RunFolder
+
+    path = command.run or latest_run(command.output_dir)
+    folder = RunFolder.read(path if path.exists() else command.output_dir / path)
+    target = command.report_dir or report_folder(folder.path)
+    notebooks = chosen_notebooks(command.notebooks)
+    print(f"Report of {folder.path} goes to {target}", file=sys.stderr)
+    pages = write_report(folder, notebooks, command.timeout, target, command.single_file)
     failed = [page for page in pages if page.outcome == "failed"]
     for page in failed:
         print(f"error: {page.name} failed in cell {page.cell}: {page.reason}", file=sys.stderr)
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(page.outcome == "stopped" for page in pages):
         print(f"Stopped in {pages[-1].name}. Finished pages are kept.", file=sys.stderr)
         return STOPPED
-    return 1 if failed else 0
+    return 1 if failed else FINISHED
 
 
 if __name__ == "__main__":

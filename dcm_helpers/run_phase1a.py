@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from dcm_helpers.config import PRESETS, STOPPED, InputError, OptimizerConfig, RunConfig
-
-STORAGE_ADVICE = "What was finished is stored. Check permissions and free space, or choose another --output-dir."
+from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig
+from dcm_helpers.errors import InputError
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str] | None) -> Command:
     """
     first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first_look.add_argument("--preset", default="default")
-    preset = first_look.parse_known_args(arguments)[0].preset
+    preset = str(first_look.parse_known_args(arguments)[0].preset)  # what it makes of '--preset=--' is a list
     default = Command(run=RunConfig(optimizer=OptimizerConfig(**PRESETS.get(preset, {}))))
     command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.run_phase1a")
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
@@ -71,24 +71,14 @@ def execute(command: Command) -> int:
     except torch.OutOfMemoryError as error:
         raise InputError(f"one row does not fit the device's memory ({error}); {MEMORY_ADVICE}") from error
     if not summary["finished"]:
-        print("Stopped. Everything finished is stored; the same command continues.", file=sys.stderr)
+        print(f"Stopped. {CONTINUES}", file=sys.stderr)
         return STOPPED
-    return 0
+    return FINISHED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
-    try:
-        return execute(parse(arguments))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error}\n{STORAGE_ADVICE}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Ended at once. Everything confirmed is stored; the same command continues.", file=sys.stderr)
-        return STOPPED
+    return command_line(lambda typed: execute(parse(typed)), arguments, CONTINUES)
 
 
 if __name__ == "__main__":

@@ -41,4 +41,4 @@ def test_flop_counts_the_blocks_and_the_head(tiny):
 def test_bad_input_is_explained(tmp_path, capsys):
     output = str(tmp_path / "figures.json")
     assert benchmark.main(["--model", "tiny", "--K", "4000", "--part", "race", "--output", output]) == 2
-    assert "window of 512" in capsys.readouterr().err
+    assert "the window has 512" in capsys.readouterr().err

@@ -9,7 +9,8 @@ import pytest
 import torch
 from filelock import FileLock
 
-from dcm_helpers.config import PROJECT, InputError, StudyConfig
+from dcm_helpers.config import PROJECT, StudyConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.look import losses_at
 from dcm_helpers.look.clusters import principal_axes
 from dcm_helpers.reference import main

@@ -15,9 +15,10 @@ from earlier import as_earlier_versions_wrote
 from judges import generate, plain_nll, prefix_embeddings
 
 from dcm_helpers import analyze_results, run_phase1a
-from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, InputError, OptimizerConfig, RunConfig
-from dcm_helpers.runs import RunFolder
+from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.stm import View
+from dcm_helpers.store import RunFolder
 
 BASE = ["--model", "tiny", "--device", "cpu", "--dtype", "float32", "--K", "8", "--lr", "0.1", "--num-steps", "300"]
 
@@ -176,8 +177,9 @@ def test_single_slot_and_validating_some(tmp_path):
     assert folder.content(folder.records(1)[0]).shape == (1, 128)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
-    command = [sys.executable, "-m", "dcm_helpers.run_phase1a", *BASE, "--num-examples", "16", "--batch-size", "4"]
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_a_stop_keeps_what_is_finished_and_the_same_command_continues(tmp_path, sent):
+    command = [sys.executable, "-m", "dcm_helpers.run_phase1a", *BASE, "--num-examples", "12", "--batch-size", "4"]
     command += ["--output-dir", str(tmp_path), "--run-name", "run"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     records = tmp_path / "run" / "stage2.jsonl"
@@ -185,23 +187,24 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(tmp_path):
     while not (records.exists() and records.read_bytes().count(b"\n") >= 2):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "the same command continues" in errors, errors
-    kept = [record["problem"] for record in RunFolder.read(tmp_path / "run").records(2)]
-    assert 2 <= len(kept) < 16
+    folder = RunFolder.read(tmp_path / "run")
+    kept = [record["problem"] for record in folder.records(2)]
+    assert 2 <= len(kept) < 12 and len(folder.manifest["sessions"]) == 1
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     problems = [record["problem"] for record in RunFolder.read(tmp_path / "run").records(2)]
-    assert problems[: len(kept)] == kept and len(problems) == len(set(problems)) == 16
+    assert problems[: len(kept)] == kept and len(problems) == len(set(problems)) == 12
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--K", "0"], "K is 0; a content needs at least 1 slot"),
-        (["--K", "600"], "window of 512"),
+        (["--K", "600"], "slots, and the window has 512"),
         (["--lr", "-1"], "lr is -1.0"),
         (["--stage", "4"], "stage is '4'"),
         (["--stage", ""], "stage is ''"),
@@ -236,7 +239,7 @@ def test_answer_longer_than_the_window(tmp_path, capsys):
     data = tmp_path / "long.jsonl"
     data.write_text(json.dumps({"id": "war-and-peace", "question": "What?", "answer": "well, " * 600}))
     assert run(tmp_path / "results", "--dataset", str(data)) == 2
-    assert "'war-and-peace/joint' needs" in capsys.readouterr().err
+    assert "'war-and-peace': it needs" in capsys.readouterr().err
 
 
 def test_results_folder_that_cannot_be_made(tmp_path, capsys):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Content, Contents, Float, Int, Tensor
 from dcm_helpers.stm import Problem, View

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.explore.change import Change
 from dcm_helpers.explore.points import Points, Summary, clouds_of, decode_views, told
 from dcm_helpers.generator import Generator, nearest_tokens, token_text

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dcm_helpers.config import InputError, require
+from dcm_helpers.errors import InputError, require
 from dcm_helpers.explore.kept import kept
 from dcm_helpers.generator import Generator
 from dcm_helpers.look import cluster_labels, features, nearest_by_cosine, plane
-from dcm_helpers.markup import harmless
+from dcm_helpers.markup import harmless, shortened
 from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Run, problem_of
 from dcm_helpers.shapes import Contents, Float
@@ -124,12 +124,12 @@ class Points:
                 texts = {view["kind"]: view["target_text"] for view in record["views"]}
                 rows.append(
                     {
-                        "problem": record["problem"],
-                        "pair": record["pair"],
+                        "problem": harmless(record["problem"]),
+                        "pair": harmless(record["pair"]),
                         "question": harmless(texts.get("question", "")),
                         "answer": harmless(texts.get("answer", "")),
-                        "topic": (pair and pair.topic) or "no topic",
-                        "type": (pair and pair.question_type) or "no type",
+                        "topic": shortened(harmless((pair and pair.topic) or "no topic")),
+                        "type": shortened(harmless((pair and pair.question_type) or "no type")),
                         "steps": None if cloud.starts else record["steps_to_exact"],
                         "loss": None if cloud.starts else record["loss"],
                         "run": cloud.run.name,

@@ -9,16 +9,21 @@ The conventions are the same for every Generator and are recorded in each run:
 """
 
 import hashlib
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from dcm_helpers.config import require
+from dcm_helpers.errors import require
+from dcm_helpers.generator.template import around_user_text
 from dcm_helpers.shapes import Float, Int, Tensor
 
+WINDOWS = ("max_position_embeddings", "max_seq_len", "n_positions")
+"""What configurations call the longest row."""
 FINGERPRINT_SAMPLE = 4096
 """Elements of each weight tensor that enter the fingerprint."""
 
@@ -33,6 +38,8 @@ class Generator:
     bos_ids: tuple[int, ...]
     """What stands before every STM: one BOS token, or nothing."""
     eos_id: int
+    masks_cached: bool = True
+    """Whether a step after cached ones is told which of these were padding; recurrent Generators must not be."""
 
     @property
     def device(self) -> torch.device:
@@ -61,16 +68,21 @@ class Generator:
         return self.model.get_input_embeddings().weight.shape[1]
 
     @property
+    def rows(self) -> int:
+        """Token ids below this have an embedding."""
+        return self.model.get_input_embeddings().weight.shape[0]
+
+    @property
     def window(self) -> int:
-        """Longest row, in positions, that the Generator was built for."""
-        return self.model.config.get_text_config().max_position_embeddings
+        """Longest row, in positions, that the Generator was built for; without bound where it names none."""
+        config = self.model.config.get_text_config()
+        return next((getattr(config, name) for name in WINDOWS if getattr(config, name, None)), sys.maxsize)
 
     @property
     def ordinary_ids(self) -> tuple[int, set[int]]:
         """How many token ids have both a text and an embedding, and which of them are special tokens."""
-        rows = self.model.get_input_embeddings().weight.shape[0]
         special = {index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        return min(len(self.tokenizer), rows), special
+        return min(len(self.tokenizer), self.rows), special
 
     @property
     def prompt_format(self) -> str:
@@ -91,7 +103,12 @@ class Generator:
         return self.model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (select(states[0]),))
 
     def text_ids(self, text: str) -> tuple[int, ...]:
-        """Token ids of raw text; markup such as '<|im_end|>' inside it is text, never a special token."""
+        """Token ids of raw text; markup such as '<|im_end|>' inside it is text, never a special token.
+
+        Raises:   InputError if it holds half of a character
+        """
+        half = next((sign for sign in text if "\ud800" <= sign <= "\udfff"), None)
+        require(half is None, f"{text!r} holds {half!r}, half of a character, which no tokenizer reads")
         return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def target_ids(self, text: str) -> tuple[int, ...]:
@@ -101,6 +118,21 @@ class Generator:
     def text(self, ids: tuple[int, ...] | list[int]) -> str:
         """Text of token ids, without special tokens."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def why_unwritable(self, text: str) -> str:
+        """What keeps a text from being a target: it would be judged by token ids, which must stand for it exactly.
+
+        Returns:  the reason, as what follows 'its answer'; '' where nothing does
+        """
+        ids = self.text_ids(text)
+        if not ids:
+            return f"{text!r} has no tokens"
+        if max(ids) >= self.rows:
+            return f"{text!r} has token {max(ids)}, and there are embeddings for {self.rows}"
+        if self.eos_id in ids:
+            return f"{text!r} holds {self.tokenizer.eos_token!r}, which ends a target"
+        back = self.text(ids)
+        return f"{text!r} comes back from its tokens as {back!r}" if back != text else ""
 
     def mode_id(self, word: str) -> int:
         """Token id of a mode word.
@@ -112,21 +144,35 @@ class Generator:
             len(ids) == 1,
             f"mode word {word!r} is {len(ids)} tokens for {self.name}; expected a word of one token, for instance 'Q'",
         )
+        require(ids[0] != self.eos_id, f"mode word {word!r} ends every text of {self.name}; use another word")
         return ids[0]
 
     def prompt_ids(self, text: str, cue: str) -> tuple[int, ...]:
         """Token ids of a prompt made of text, ready to be continued by a target.
 
         Args:     text  what a user would write; cue  the word that asks for the target where there is no chat template
+        Raises:   InputError if the chat template cannot be used, or a token has no embedding
         """
         if not self.tokenizer.chat_template:
-            return self.bos_ids + self.text_ids(f"{text}\n{cue}:\n")
-        prompt = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
-        )
-        if prompt.endswith("<think>\n"):  # a reasoning template that opens a thought; the target is none, so close it
-            prompt += "\n</think>\n\n"
-        return tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+            ids = self.bos_ids + self.text_ids(f"{text}\n{cue}:\n")
+        else:
+            before, after = self._around_user_text
+            if any(token.content in text for token in self.tokenizer.added_tokens_decoder.values()):
+                # apart from the template, whose control tokens are meant: in the text of a user they are text
+                ids = (*self._control_ids(before), *self.text_ids(text), *self._control_ids(after))
+            else:
+                ids = self._control_ids(before + text + after)
+        require(max(ids) < self.rows, f"{self.name} has no embedding for token {max(ids)}, which a prompt needs")
+        return ids
+
+    def _control_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text in which markup such as '<|im_end|>' is meant."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @cached_property
+    def _around_user_text(self) -> tuple[str, str]:
+        """What the chat template puts before and after the text of a user; it is asked once."""
+        return around_user_text(self.name, self.tokenizer)
 
     def fingerprint(self) -> str:
         """SHA-256 over every weight's name, shape, type and an even sample of its elements.

@@ -1,8 +1,15 @@
 """The Hugging Face hub: told apart from a network that is not there, within seconds."""
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 
 HUB_TIMEOUT_SECONDS = 4
+
+
+def is_cached(name: str) -> bool:
+    """Whether an earlier download left a model in the hub's cache on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def require_hub(what: str, alternative: str) -> None:

@@ -6,7 +6,8 @@ import shutil
 import torch
 from transformers import PreTrainedModel
 
-from dcm_helpers.config import Layers, require
+from dcm_helpers.config import Layers
+from dcm_helpers.errors import require
 
 
 def blocks_of(model: PreTrainedModel) -> list[torch.nn.Module]:

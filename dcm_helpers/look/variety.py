@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.linalg import orth
 
-from dcm_helpers.config import require
+from dcm_helpers.errors import require
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content, Contents, Float
 from dcm_helpers.stats import RESAMPLES

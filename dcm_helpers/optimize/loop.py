@@ -12,7 +12,8 @@ from threading import Event
 
 import torch
 
-from dcm_helpers.config import OptimizerConfig, require
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
@@ -120,26 +121,19 @@ class _Record:
     """What is known of one unfinished problem over all its restarts."""
 
     def __init__(self):
-        self.attempts: list[Attempt] = []
+        self.tried = self.steps = 0
+        self.seconds = 0.0
+        self.best: Attempt | None = None
+        """The attempt with the best content; the earlier one where two are equal."""
 
     def add(self, attempt: Attempt) -> None:
-        """Take in an attempt that has ended for good; of all but the latest and the best, only figures are kept."""
+        """Take in an attempt that has ended for good; of all but the best, only figures are kept."""
         attempt.state = {"best": attempt.state["best"]}
-        self.attempts.append(attempt)
-        best = self.best
-        for other in self.attempts[:-1]:
-            if other is not best:
-                other.state.clear()
-                other.history.clear()
-
-    @property
-    def best(self) -> Attempt:
-        """The attempt with the best content; the earlier one where two are equal."""
-        best = self.attempts[0]
-        for attempt in self.attempts[1:]:
-            if attempt.best.beats(best.best):
-                best = attempt
-        return best
+        self.tried += 1
+        self.steps += attempt.step
+        self.seconds += attempt.seconds
+        if self.best is None or attempt.best.beats(self.best.best):
+            self.best = attempt
 
     def result(self, attempt: Attempt, decoded: list[tuple[int, ...]]) -> Result:
         """The problem's result, with the content of one of its attempts."""
@@ -157,8 +151,8 @@ class _Record:
             steps_to_exact=attempt.steps_to_exact,
             penalty=attempt.best.penalty,
             restart=attempt.restart,
-            restarts_tried=len(self.attempts),
-            steps_total=sum(tried.step for tried in self.attempts),
-            seconds=sum(tried.seconds for tried in self.attempts),
+            restarts_tried=self.tried,
+            steps_total=self.steps,
+            seconds=self.seconds,
             history=thinned(attempt.history, HISTORY_POINTS),
         )

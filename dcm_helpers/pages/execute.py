@@ -1,12 +1,10 @@
 """Which notebooks there are, and running one on a run, in a kernel of its own that ends with it, whatever happens."""
 
-import contextlib
 import os
 import re
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,8 +15,9 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-from dcm_helpers.config import PROJECT, require
-from dcm_helpers.runs import RunFolder
+from dcm_helpers.config import PROJECT
+from dcm_helpers.errors import require
+from dcm_helpers.store import RunFolder
 
 NOTEBOOKS = PROJECT / "notebooks"
 Outcome = Literal["finished", "failed", "stopped", "left out"]
@@ -138,13 +137,3 @@ def without_places(notebook: nbformat.NotebookNode, folder: RunFolder | None) ->
             else:
                 texts = {kind: text for kind, text in output.data.items() if isinstance(text, str)}
                 output.data.update({kind: found.sub("", text) for kind, text in texts.items() if "image" not in kind})
-
-
-@contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end things as Ctrl-C does: by KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

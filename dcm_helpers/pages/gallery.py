@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 
 from dcm_helpers.files import write_safely
-from dcm_helpers.pages.execute import NOTEBOOKS, described, execute, terminated_as_interrupted
+from dcm_helpers.pages.execute import NOTEBOOKS, described, execute
 from dcm_helpers.pages.outputs import WIDGET
 from dcm_helpers.pages.progress import NotebookLine
-from dcm_helpers.runs import RunFolder
 from dcm_helpers.show import PLOTLY
+from dcm_helpers.store import RunFolder
 
 GALLERY = NOTEBOOKS / "gallery"
 LARGEST_NOTEBOOK, LARGEST_FIGURE = 1_000_000, 300_000
@@ -35,7 +35,7 @@ def write_gallery(folder: RunFolder, paths: Sequence[Path], timeout: int, target
     """
     target.mkdir(parents=True, exist_ok=True)
     wrong = []
-    with terminated_as_interrupted(), NotebookLine(len(paths)) as line:
+    with NotebookLine(len(paths)) as line:
         try:
             for path in paths:
                 line.begin(path.stem)

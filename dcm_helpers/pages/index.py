@@ -27,6 +27,8 @@ class Page:
     reason: str = ""
     """Why it ended early, or was not executed."""
     seconds: float = 0.0
+    made: str = ""
+    """When, as a date and a time; earlier versions do not say."""
 
     @property
     def file(self) -> str:
@@ -60,7 +62,7 @@ class Index:
         pages = [self._pages[name] for name in sorted(self._pages)]
         memory = json.dumps([asdict(page) for page in pages], ensure_ascii=False, indent=2)
         write_safely(self._folder / MEMORY, memory.encode() + b"\n")
-        body = index_body(self._title, self._before, pages, self._after)
+        body = index_body(self._title, self._before, pages, self._after + note(self._single_file))
         write_safely(self._folder / "index.html", document(self._title, body, self._single_file).encode())
         link_neighbors(self._folder, [page for page in pages if page.is_there])
 
@@ -88,9 +90,14 @@ def index_body(title: str, before: str, pages: Sequence[Page], after: str) -> st
     """The body of the index page: its notebooks, between what the run amounts to and how it was made."""
     return (
         f"<main><h1>{escaped(title)}</h1>{before}<h2>Notebooks</h2>"
-        f'<ol class="dcm-notebooks">{"".join(map(entry, pages))}</ol>{after}'
-        '<p class="dcm-note">No page needs a network. To pass them on, pass on the folder.</p></main>'
+        f'<ol class="dcm-notebooks">{"".join(map(entry, pages))}</ol>{after}</main>'
     )
+
+
+def note(single_file: bool) -> str:
+    """How pages are passed on."""
+    how = "mail any of them" if single_file else "pass on the folder"
+    return f'<p class="dcm-note">No page needs a network. To pass them on, {how}.</p>'
 
 
 def entry(page: Page) -> str:
@@ -101,4 +108,5 @@ def entry(page: Page) -> str:
     endings: Mapping[Outcome, str] = {"failed": f"Failed in cell {page.cell}: ", "stopped": "Stopped: "}
     ending = endings.get(page.outcome)
     told = f'<br><a class="dcm-bad" href="{page.file}#cell-{page.cell}">{ending}{reason}</a>' if ending else ""
-    return f'<li><a href="{page.file}">{title}</a><br><span class="dcm-note">{question}</span>{told}</li>'
+    made = f" Made {page.made}." if page.made else ""
+    return f'<li><a href="{page.file}">{title}</a><br><span class="dcm-note">{question}{made}</span>{told}</li>'

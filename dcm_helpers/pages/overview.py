@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from dcm_helpers.explore import Points, clouds_of
 from dcm_helpers.markup import escaped
 from dcm_helpers.pages.outputs import figure_html, tables_aligned
-from dcm_helpers.runs import Run, RunFolder, summarize
+from dcm_helpers.runs import Run, summarize
 from dcm_helpers.show import cluster_map, distributions, percent, reconstructed_by_step, run_summary
+from dcm_helpers.store import RunFolder
 
 DECODED = 6
 """Pairs whose texts are shown; failures come first."""
@@ -45,15 +46,21 @@ def verdicts(summary: dict) -> list[tuple[str, str, str]]:
     """Of every stage that has records: its name, its rate, and what that means."""
     found = []
     if (stage := summary["stage1"]) is not None:
-        passed = {True: "gate passed", False: "gate not passed", None: "incomplete"}[stage["gate_passed"]]
-        found.append(("Stage 1, texts alone: reconstructed", percent(stage["reconstructed"]), passed))
+        passed = "gate passed" if stage["gate_passed"] else "gate not passed"
+        found.append(("Stage 1, texts alone: reconstructed", percent(stage["reconstructed"]), so_far(stage, passed)))
     if (stage := summary["stage2"]) is not None:
-        found.append(("Stage 2, joint: reconstructed", percent(stage["reconstructed"]), "exactly, EOS included"))
-        found.append(("Stage 2, joint: converged", percent(stage["converged"]), stage["verdict"]))
+        exactly = so_far(stage, "exactly, EOS included")
+        found.append(("Stage 2, joint: reconstructed", percent(stage["reconstructed"]), exactly))
+        found.append(("Stage 2, joint: converged", percent(stage["converged"]), so_far(stage, stage["verdict"])))
     if (stage := summary["stage3"]) is not None:
         bar = "bar reached" if stage["bar_passed"] else "bar not reached"
-        found.append(("Stage 3, decoded: pass", percent(stage["pass"]), bar))
+        found.append(("Stage 3, decoded: pass", percent(stage["pass"]), so_far(stage, bar)))
     return found
+
+
+def so_far(stage: dict, meaning: str) -> str:
+    """What a stage's rate means; of an incomplete one nothing yet, since easy problems end first."""
+    return meaning if stage["complete"] else f"INCOMPLETE: of {stage['expected']}, the easy ones end first"
 
 
 def card(name: str, figure: str, meaning: str) -> str:
@@ -79,7 +86,7 @@ def settings_html(manifest: dict) -> str:
         "Slots K": optimizer["K"],
         "Learning rate": f"{optimizer['lr']:g}, {optimizer['schedule']}",
         "Stop rule": optimizer["stop_rule"],
-        "Steps and restarts": f"at most {optimizer['num_steps']} steps, {optimizer['num_restarts']} restarts",
+        "Steps and restarts": f"at most {optimizer['num_steps']} and {optimizer['num_restarts']}",
         "Seed": f"{optimizer['seed']}; of the pairs {manifest['identity']['data']['data_seed']}",
         "Machine": "; ".join(machines),
         "Date": " to ".join(days[:: max(1, len(days) - 1)]),
@@ -141,6 +148,7 @@ def decoded_html(folder: RunFolder) -> str:
     )
     head = "<tr><th>mode</th><th>wanted</th><th>written</th><th>reconstructed</th></tr>"
     return (
-        f"<details><summary>Wanted and written, {len(chosen)} of {len(records)} pairs</summary>"
+        f"<details><summary>Wanted and written, {len(chosen)} of the run's {folder.manifest['data']['pairs']} pairs"
+        "</summary>"
         f"{tables_aligned(f'<table><thead>{head}</thead><tbody>{rows}</tbody></table>')}</details>"
     )

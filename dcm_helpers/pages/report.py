@@ -3,18 +3,19 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
 from dcm_helpers.config import PROJECT
 from dcm_helpers.files import write_safely
-from dcm_helpers.pages.execute import described, execute, terminated_as_interrupted
+from dcm_helpers.pages.execute import described, execute
 from dcm_helpers.pages.index import Index, Page
 from dcm_helpers.pages.overview import details_html, overview_html
 from dcm_helpers.pages.page import LIBRARY, to_html
 from dcm_helpers.pages.progress import NotebookLine
-from dcm_helpers.runs import MANIFEST, RunFolder
+from dcm_helpers.store import MANIFEST, RunFolder
 
 RESULTS = PROJECT / "results"
 
@@ -51,7 +52,7 @@ def write_report(
     """
     target.mkdir(parents=True, exist_ok=True)
     made = []
-    with terminated_as_interrupted(), NotebookLine(1 + len(paths)) as line:
+    with NotebookLine(1 + len(paths)) as line:
         line.begin("index")
         if not single_file:
             write_safely(target / LIBRARY, get_plotlyjs().encode())
@@ -70,7 +71,7 @@ def write_report(
                 text = to_html(executed, name, path.parent, run, single_file)
                 write_safely(target / f"{path.stem}.html", text.encode())
                 ended = (executed.outcome, executed.cell, executed.reason, executed.seconds)
-                page = Page(path.stem, name, question, *ended)
+                page = Page(path.stem, name, question, *ended, made=f"{datetime.now():%Y-%m-%d %H:%M}")
             index.add(page)
             made.append(page)
             line.end(f"{page.outcome}: {page.reason}" if page.reason else page.outcome)

@@ -1,6 +1,6 @@
 """Question-answer pairs: where they come from. One file a source, one table that names them (`load.SOURCES`).
 
-pair        a pair
+pair        a pair, checked where it comes from somebody's file
 load        the table of sources and formats; sampling; what was left out and why
 jsonl       a user's JSONL file, and the shipped one
 squad       SQuAD 2.0, from a file or the hub

@@ -3,16 +3,21 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dcm_helpers.config import PROJECT, DataConfig, InputError, require
+from dcm_helpers.config import MODES, PROJECT, DataConfig
+from dcm_helpers.errors import InputError, require
 from dcm_helpers.pairs.arithmetic import make_arithmetic
 from dcm_helpers.pairs.jsonl import read_jsonl
-from dcm_helpers.pairs.pair import Pair
+from dcm_helpers.pairs.pair import Pair, is_blank
 from dcm_helpers.pairs.squad import SQUAD_HUB_ID, read_squad_file, read_squad_hub
+
+if TYPE_CHECKING:
+    from dcm_helpers.generator import Generator
 
 Rows = Iterable[Pair | None]
 """What a loader gives; None stands for an unanswerable question."""
@@ -48,6 +53,8 @@ class Dataset:
     """Usable pairs in the source, before sampling."""
     left_out: dict[str, int] = field(default_factory=dict)
     """How many rows were skipped, by reason: 'unanswerable', 'empty', 'duplicate'."""
+    unwritable: dict[str, str] = field(default_factory=dict)
+    """Pairs that a Generator cannot write, by id, each with the reason."""
 
     def fingerprint(self) -> str:
         """SHA-256 over every field of every pair, in order."""
@@ -55,9 +62,43 @@ class Dataset:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def __str__(self) -> str:
-        skipped = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items() if count)
+        skipped = [f"{count} {reason}" for reason, count in self.left_out.items() if count]
+        if self.unwritable:
+            first = next(iter(self.unwritable))
+            skipped.append(
+                f"{len(self.unwritable)} that the Generator cannot write ({first!r}: {self.unwritable[first]})"
+            )
         account = f"{len(self.pairs)} of {self.available} pairs from {self.source}"
-        return f"{account}; left out: {skipped}" if skipped else account
+        return f"{account}; left out: {', '.join(skipped)}" if skipped else account
+
+    def writable(self, generator: "Generator") -> "Dataset":
+        """What is left of the pairs once those are left out that a Generator can never write; see :meth:`without`."""
+        return self.without({pair.id: why_unwritable(generator, pair) for pair in self.pairs}, generator.name)
+
+    def without(self, reasons: Mapping[str, str], name: str) -> "Dataset":
+        """What is left of the pairs once some are left out.
+
+        Args:     reasons  why a Generator cannot write a pair, by its id; '' where it can;  name  of the Generator
+        Raises:   InputError if none is left
+        """
+        found = {pair: reason for pair, reason in reasons.items() if reason}
+        left = [pair for pair in self.pairs if pair.id not in found]
+        if not left:
+            first, reason = next(iter(found.items()))
+            raise InputError(
+                f"{name} can write none of the {len(self.pairs)} pairs from {self.source}; for instance {first!r}: "
+                f"{reason}. Use other pairs, another Generator, or fewer slots."
+            )
+        return replace(self, pairs=left, unwritable={**self.unwritable, **found})
+
+
+def why_unwritable(generator: "Generator", pair: Pair) -> str:
+    """What keeps a Generator from writing one of a pair's texts, paraphrases included; '' where nothing does."""
+    for kind in MODES.values():
+        for text in (pair.text(kind), *pair.paraphrases(kind)):
+            if reason := generator.why_unwritable(text):
+                return f"its {kind} {reason}"
+    return ""
 
 
 def load_pairs(config: DataConfig) -> Dataset:
@@ -77,8 +118,8 @@ def load_pairs(config: DataConfig) -> Dataset:
         if pair is None:
             left_out["unanswerable"] += 1
             continue
-        texts = (pair.question.casefold(), pair.answer.casefold())
-        if not all(texts):
+        texts = (pair.question, pair.answer)
+        if any(map(is_blank, texts)):
             left_out["empty"] += 1
         elif texts in seen_texts:
             left_out["duplicate"] += 1

@@ -1,9 +1,8 @@
-"""Runs: what is computed in stages, what is kept of it, what it amounts to, and reading it back.
+"""Runs: what is computed in stages, what it amounts to, and reading it back.
 
 stages     stages 1, 2 and 3 on a run folder
 diagnosis  what a failed gate means
-folder     a run folder: written, resumed, read
-earlier    records of earlier versions read as today's
+places     where the files that a run names are
 records    what is stored of a finished problem
 baselines  random, single token, question only, full context
 verdicts   convergence, gates, tiers, readings

@@ -1,11 +1,9 @@
 from .baselines import answer_from_text as answer_from_text
 from .baselines import view_baselines as view_baselines
-from .folder import MANIFEST as MANIFEST
-from .folder import STAGES as STAGES
-from .folder import FolderInUse as FolderInUse
-from .folder import RunFolder as RunFolder
-from .folder import packed_file as packed_file
 from .open import open_run as open_run
+from .open import readable_run as readable_run
+from .open import readable_runs as readable_runs
+from .places import stored_place as stored_place
 from .run import Run as Run
 from .run import Solution as Solution
 from .run import problem_of as problem_of
@@ -15,4 +13,5 @@ from .verdicts import STAGE1_GATE as STAGE1_GATE
 from .verdicts import STAGE3_BAR as STAGE3_BAR
 from .verdicts import TIERS as TIERS
 from .verdicts import counted as counted
+from .verdicts import fell_short as fell_short
 from .verdicts import summarize as summarize

@@ -1,10 +1,14 @@
 """The door to runs for notebooks: the one that is named, or a small example run, computed as far as it is missing."""
 
+import sys
 from pathlib import Path
 
-from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig, parameter, require
-from dcm_helpers.runs.folder import RunFolder
-from dcm_helpers.runs.run import Run, from_project
+from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig, parameter
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.runs.places import typed_place
+from dcm_helpers.runs.run import Run
+from dcm_helpers.runs.verdicts import summarize
+from dcm_helpers.store import MANIFEST, RunFolder
 
 EXAMPLE_STEPS, EXAMPLE_RESTARTS = 300, 2
 
@@ -30,7 +34,7 @@ def open_run(
     """
     path, stages = str(path or "") or parameter("run", ""), str(stages)
     if path:
-        run = Run(RunFolder.read(Path(from_project(path)).expanduser()))
+        run = Run(RunFolder.read(Path(typed_place(path)).expanduser()))
         for stage in RunConfig(stage=stages).stages if stages else ():
             require(
                 bool(run.records(stage)),
@@ -48,6 +52,27 @@ def open_run(
             output_dir=str(results or parameter("results", PROJECT / "results")),
         )
     )
+
+
+def readable_run(path: Path) -> RunFolder:
+    """A run folder whose records can be read and add up.
+
+    Raises:   InputError if it is no run, or is damaged
+    """
+    folder = RunFolder.read(path)
+    summarize(folder)
+    return folder
+
+
+def readable_runs(results: Path) -> list[RunFolder]:
+    """The runs in a folder, by name; of one that cannot be read is said why, and it is left out."""
+    folders = []
+    for manifest in sorted(results.glob(f"*/{MANIFEST}")):
+        try:
+            folders.append(readable_run(manifest.parent))
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return folders
 
 
 def example_run(config: RunConfig) -> Run:

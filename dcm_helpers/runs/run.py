@@ -6,15 +6,16 @@ once; torch and the Generator's libraries are imported where contents or the Gen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, require
+from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig
+from dcm_helpers.errors import require
 from dcm_helpers.pairs import Pair, load_pairs
-from dcm_helpers.runs.folder import STAGES, RunFolder
+from dcm_helpers.runs.places import stored_place
 from dcm_helpers.runs.tables import Tables
+from dcm_helpers.store import STAGES, RunFolder
 
 if TYPE_CHECKING:
     from dcm_helpers.generator import Generator
@@ -62,14 +63,22 @@ class Run:
 
     @cached_property
     def optimizer(self) -> OptimizerConfig:
-        """The optimizer's settings."""
-        return OptimizerConfig(**self.folder.manifest["identity"]["optimizer"])
+        """The optimizer's settings.
+
+        Raises:   InputError if the run has some that this version does not know
+        """
+        stored = self.folder.manifest["identity"]["optimizer"]
+        unknown = sorted(stored.keys() - {each.name for each in fields(OptimizerConfig)})
+        require(not unknown, f"{self.folder.path} was made with settings that this version lacks: {', '.join(unknown)}")
+        return OptimizerConfig(**stored)
 
     @cached_property
     def generator(self) -> Generator:
         """The Generator that the run was made with, in its precision.
 
-        Raises:   InputError if what loads under its name today has other weights
+        Nothing is fetched from the hub for it, since a run may come from elsewhere.
+
+        Raises:   InputError if it is not on this machine, or what loads under its name today has other weights
         """
         return self.load_generator()
 
@@ -81,11 +90,12 @@ class Run:
         settings = manifest["identity"]["generator"]
         generator = load_generator(
             GeneratorConfig(
-                model=from_project(settings["model"]),
+                model=stored_place(settings["model"]),
                 device=device,
                 dtype=settings["dtype"],
                 layers=settings.get("layers", "trained"),  # runs of before there were controls do not say
-            )
+            ),
+            fetch=False,
         )
         require(
             generator.fingerprint() == manifest["generator"]["fingerprint"],
@@ -102,13 +112,15 @@ class Run:
         """
         manifest = self.folder.manifest
         settings = manifest["identity"]["data"]
-        dataset = load_pairs(DataConfig(**{**settings, "dataset": from_project(settings["dataset"])}))
+        place = stored_place(settings["dataset"])
+        dataset = load_pairs(DataConfig(place, settings["num_examples"], settings["data_seed"]))
         require(
             dataset.fingerprint() == manifest["data"]["fingerprint"],
             f"{self.folder.path} was made with other pairs than {dataset.source} holds now; put the data set back as "
             "it was",
         )
-        return {pair.id: pair for pair in dataset.pairs}
+        left_out = set(manifest["data"].get("unwritable", ()))  # earlier versions left none out
+        return {pair.id: pair for pair in dataset.pairs if pair.id not in left_out}
 
     @cached_property
     def solutions(self) -> list[Solution]:
@@ -121,8 +133,17 @@ class Run:
         return found
 
     def solution(self, record: dict) -> Solution:
-        """A record with its problem and its content."""
-        return Solution(record, problem_of(self.generator, record), self.content(record))
+        """A record with its problem and its content.
+
+        Raises:   InputError if the content is not as wide as the Generator's embeddings
+        """
+        content, width = self.content(record), self.generator.width
+        require(
+            content.shape[1] == width,
+            f"{self.folder.path}: the content of {record['problem']!r} has vectors of {content.shape[1]} numbers; "
+            f"{self.generator.name} reads {width}",
+        )
+        return Solution(record, problem_of(self.generator, record), content)
 
     def content(self, record: dict) -> Content:
         """The stored content of a record, on the CPU, in float32 or better; no Generator is loaded for it."""
@@ -150,15 +171,6 @@ class Run:
         return initial_content(
             self.generator, solution.problem, record["K"], self.optimizer.init, record["seed"], record["restart"]
         )
-
-
-def from_project(path: str) -> str:
-    """A path that is not found from here but from the project's root, where commands are typed; others as they are.
-
-    A notebook's kernel works in the notebook's folder, and a run remembers its files as they were typed.
-    """
-    elsewhere = PROJECT / path
-    return str(elsewhere) if elsewhere.exists() and not Path(path).exists() else path
 
 
 def problem_of(generator: Generator, record: dict) -> Problem:

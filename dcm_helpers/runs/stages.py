@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +17,18 @@ from types import MappingProxyType
 
 import torch
 
-from dcm_helpers.config import OptimizerConfig, RunConfig, require
-from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.config import OptimizerConfig, RunConfig
+from dcm_helpers.errors import require
+from dcm_helpers.generator import PACKAGED, Generator, load_generator
 from dcm_helpers.optimize import MakeSolver, Result
-from dcm_helpers.pairs import Dataset, load_pairs
+from dcm_helpers.pairs import SOURCES, Dataset, load_pairs
 from dcm_helpers.runs.baselines import view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
-from dcm_helpers.runs.folder import MANIFEST, SUMMARY, RunFolder
+from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
-from dcm_helpers.stm import Problem, decode_problems, joint_problems, require_fits, single_problems
+from dcm_helpers.stm import Problem, decode_problems, joint_problems, mode_ids, single_problems, why_too_long
+from dcm_helpers.store import MANIFEST, SUMMARY, RunFolder
 from dcm_helpers.watch import follow
 
 DECODED_TOGETHER = 32
@@ -43,14 +46,19 @@ def prepare(
               one that ``config`` names, where it is loaded already
     Raises:   InputError if the Generator, the pairs or the folder cannot be used
     """
-    dataset = load_pairs(config.data)
+    loaded = load_pairs(config.data)
     generator = generator or load_generator(config.generator)
-    require_fits(generator, joint_problems(generator, dataset.pairs, config.modes), config.optimizer.K)
+    dataset = loaded.writable(generator)
+    problems = joint_problems(generator, dataset.pairs, config.modes)
+    too_long = {each.pair: why_too_long(generator, each, config.optimizer.K) for each in problems}
+    dataset = dataset.without(too_long, generator.name)
     fingerprint = generator.fingerprint()
     precision = str(generator.dtype).removeprefix("torch.")
     settings = config.identity()
     settings["generator"]["dtype"] = precision  # what 'auto' came to on this machine
-    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": dataset.fingerprint()}
+    settings["generator"]["model"] = settled(config.generator.model, PACKAGED)
+    settings["data"]["dataset"] = settled(config.data.dataset, SOURCES)
+    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": loaded.fingerprint()}
     manifest = {
         "generator": {
             "name": generator.name,
@@ -58,7 +66,7 @@ def prepare(
             "dtype": precision,
             "bos_ids": generator.bos_ids,
             "eos_id": generator.eos_id,
-            "mode_ids": {mode: generator.mode_id(mode) for mode in config.modes},
+            "mode_ids": mode_ids(generator, config.modes),
             "target_text": "raw text, tokenized on its own, then EOS",
             "prompt_format": generator.prompt_format,
         },
@@ -66,7 +74,8 @@ def prepare(
             "source": dataset.source,
             "account": str(dataset),
             "pairs": len(dataset.pairs),
-            "fingerprint": dataset.fingerprint(),
+            "fingerprint": loaded.fingerprint(),
+            "unwritable": list(dataset.unwritable),
         },
         "versions": {
             "python": platform.python_version(),
@@ -74,20 +83,35 @@ def prepare(
         },
         "sessions": [],
     }
-    name = config.run_name or run_name(config, identity)
-    folder = RunFolder.create(Path(config.output_dir).expanduser() / name, identity, manifest, resume)
+    path = Path(config.output_dir).expanduser() / (config.run_name or run_name(config, identity))
+    require(
+        set(config.stages) != {3} or (path / MANIFEST).exists(),
+        f"stage 3 decodes what stage 2 stored, and there is no run {path} yet; use --stage 2,3",
+    )
+    folder = RunFolder.create(path, identity, manifest, resume)
+    try:
+        for record in (*folder.records(1), *folder.records(2)):
+            folder.content(record)  # what is gone or damaged is told before anything goes on from it
+    except BaseException:
+        folder.close()
+        raise
     return Phase1a(generator, dataset, config, folder, make_solver)
 
 
 def run_name(config: RunConfig, identity: dict) -> str:
     """A folder name that a person can read and that differs whenever results could."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
-    model, dataset = Path(config.generator.model).name, Path(config.data.dataset).stem
+    model, dataset = plain(identity["generator"]["model"]), plain(Path(identity["data"]["dataset"]).stem)
     optimizer = config.optimizer
     return (
         f"{model}-{dataset}-n{config.data.num_examples}-K{optimizer.K}-lr{optimizer.lr:g}"
         f"-{optimizer.stop_rule}-seed{optimizer.seed}-{digest}"
     )
+
+
+def plain(name: str) -> str:
+    """The last part of a name, with nothing in it that other programs choke on."""
+    return re.sub(r"[^\w.+-]+", "_", Path(name).name).strip("-._") or "unnamed"
 
 
 @dataclass
@@ -129,14 +153,16 @@ class Phase1a:
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
         """Add what happens in a ``with`` block to the manifest as one session: when, how long, on what."""
-        started = time.time()
+        started, before = datetime.now(UTC), time.monotonic()  # a clock can be set back, this one never goes back
         try:
             yield
         finally:
             session = {
-                "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-                "seconds": round(time.time() - started, 1),
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - before, 1),
                 "stages": self.config.stages,
+                "ignore_gates": self.config.ignore_gates,
+                "num_validate": self.config.num_validate,
                 "devices": self.generator.device_names,
                 "threads": torch.get_num_threads(),
                 "batch_size": self.config.optimizer.batch_size,
@@ -166,7 +192,7 @@ class Phase1a:
         config, pairs = self.config.optimizer, {pair.id: pair for pair in self.dataset.pairs}
         problems = joint_problems(self.generator, self.dataset.pairs, self.config.modes)
         first = [problem.id for problem in problems[:STAGE2_EARLY_PAIRS]]
-        converged = {record["problem"]: record["converged"] for record in self.folder.records(2)}
+        converged = {record["problem"]: bool(record["converged"]) for record in self.folder.records(2)}
         hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
         with contextlib.closing(self.solve(2, problems, config)) as results:
             while not hopeless and (result := next(results, None)) is not None:
@@ -211,6 +237,12 @@ class Phase1a:
     def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
         """Optimize the problems of a stage that have no record yet."""
         known = {record["problem"]: record["reconstructed"] for record in self.folder.records(stage)}
+        strange = sorted(known.keys() - {problem.id for problem in problems})
+        require(
+            not strange,
+            f"{self.folder.path} has a result of stage {stage} for {strange[:1]}, which is no problem of this run; "
+            f"delete its line in stage{stage}.jsonl",
+        )
         title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
         yield from self.watched(title, problems, config, known)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from dcm_helpers.errors import require
 from dcm_helpers.pairs import Pair
-from dcm_helpers.runs.folder import RunFolder
 from dcm_helpers.stats import rate
+from dcm_helpers.store import RunFolder
 
 
 class Tables:
@@ -53,6 +54,7 @@ class Tables:
             }
             for record in self._folder.records(2)
             for view in record["views"]
+            if "baselines" in view
         ]
         return pd.DataFrame(rows)
 
@@ -83,7 +85,8 @@ class Tables:
         """
         rows, pairs = [], self._pairs()
         for record in self._folder.records(2):
-            pair = pairs[record["pair"]]
+            pair = pairs.get(record["pair"])
+            require(pair is not None, f"{self._folder.path} has a record of {record['pair']!r}, which is no pair of it")
             rows.append(
                 {
                     "problem": record["problem"],

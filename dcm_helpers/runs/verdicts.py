@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from dcm_helpers.config import MODES, Kind
-from dcm_helpers.runs.folder import RunFolder
+from dcm_helpers.errors import require
 from dcm_helpers.stats import rate
+from dcm_helpers.store import RunFolder
 
 RANDOM_FRACTION = 0.3
 """A view converges when its loss without EOS is below this fraction of its random baseline ..."""
@@ -109,14 +110,19 @@ def summarize_stage2(records: Sequence[dict], expected: int) -> dict | None:
     if not records:
         return None
     summary = optimization(records, expected)
-    summary["converged"] = count(records, "converged")
+    judged = [record for record in records if record["converged"] is not None]  # parts of the study have no baselines
+    summary["converged"] = count(judged, "converged")
     views = [view for record in records for view in record["views"] if view["loss_text"] is not None]
-    ratios = [view["loss_text"] / view["baselines"]["random"]["loss_text"] for view in views]
+    randoms = [(view["loss_text"], view["baselines"]["random"]["loss_text"]) for view in views if "baselines" in view]
+    ratios = [loss / random for loss, random in randoms if random]
     summary["random_ratio"] = statistics.mean(ratios) if ratios else None
     summary["context_ratio"] = {kind: context_ratio(views_of(records, kind)) for kind in MODES.values()}
     summary["loss"] = spread([record["loss"] for record in records if record["loss"] is not None])
-    summary["tier"] = tier(summary) if summary["complete"] else None
-    summary["verdict"] = stage2_verdict(summary["converged"]["rate"]) if summary["complete"] else "none: incomplete"
+    summary["tier"] = tier(summary) if judged and summary["complete"] else None
+    shares = summary["converged"]["rate"], summary["reconstructed"]["rate"]
+    summary["verdict"] = "none: without baselines" if not judged else "none: incomplete"
+    if judged and summary["complete"]:
+        summary["verdict"] = stage2_verdict(*shares)
     return summary
 
 
@@ -133,21 +139,26 @@ def context_ratio(views: Sequence[dict]) -> float | None:
     both = [
         (view["loss_text"], view["baselines"]["full_context"]["loss_text"])
         for view in views
-        if view["baselines"].get("full_context") and view["loss_text"] is not None
+        if view.get("baselines", {}).get("full_context") and view["loss_text"] is not None
     ]
-    return sum(loss for loss, _ in both) / sum(baseline for _, baseline in both) if both else None
+    both = [(loss, baseline) for loss, baseline in both if baseline is not None]
+    of_text = sum(baseline for _, baseline in both)
+    return sum(loss for loss, _ in both) / of_text if of_text else None
 
 
 def tier(summary: dict) -> str | None:
     """The highest tier of the mission's table that all three figures reach; None below the lowest.
 
+    What converged by the letter and is not reconstructed does not count.
+
     The context column is left out where no pair has a context.
     """
     reached = None
+    rate = min(summary["converged"]["rate"], summary["reconstructed"]["rate"])
     ratios = [ratio for ratio in summary["context_ratio"].values() if ratio is not None]
     for name, bounds in TIERS.items():
         if (
-            summary["converged"]["rate"] > bounds["converged"]
+            rate > bounds["converged"]
             and summary["random_ratio"] is not None
             and summary["random_ratio"] < bounds["random_ratio"]
             and all(ratio < bounds["context_ratio"] for ratio in ratios)
@@ -156,8 +167,17 @@ def tier(summary: dict) -> str | None:
     return reached
 
 
-def stage2_verdict(converged: float) -> str:
-    """The mission's reading of the convergence rate."""
+def stage2_verdict(converged: float, reconstructed: float) -> str:
+    """The mission's reading of the convergence rate, unless reconstruction contradicts it.
+
+    The criterion's second clause is lenient where the context as text says little about a target: then even random
+    vectors meet it, and what is reconstructed tells.
+    """
+    if converged >= STAGE2_VIABLE > reconstructed:
+        return (
+            f"not supported: {converged:.0%} converge, by the criterion's lenient clause, but "
+            f"{reconstructed:.0%} are reconstructed"
+        )
     if converged < STAGE2_WEAK:
         return "not supported: fewer than 30 % of the pairs converge"
     if converged < STAGE2_VIABLE:
@@ -175,12 +195,16 @@ def too_few_converged(first: Sequence[str], converged: Mapping[str, bool]) -> bo
     return sum(converged[problem] for problem in first) / len(first) < STAGE2_EARLY_RATE
 
 
-def summarize_stage3(records: Sequence[dict]) -> dict | None:
-    """Stage 3: greedy decoding of converged pairs; the bar is on passes."""
+def summarize_stage3(records: Sequence[dict], expected: int) -> dict | None:
+    """Stage 3: greedy decoding of converged pairs; the bar is on passes.
+
+    Args:     expected  how many pairs are to be decoded
+    """
     if not records:
         return None
     outcomes = Counter(record["outcome"] for record in records)
-    summary = {name: rate(outcomes[name], len(records)) for name in ("pass", "partial", "fail")}
+    summary: dict = {"expected": expected, "complete": len(records) >= expected}
+    summary |= {name: rate(outcomes[name], len(records)) for name in ("pass", "partial", "fail")}
     for kind in MODES.values():
         views = views_of(records, kind)
         summary[kind] = {
@@ -221,9 +245,28 @@ def counted(reasons: dict) -> str:
 def summarize(folder: RunFolder) -> dict:
     """What a folder's records say, by stage; None for a stage without records."""
     pairs = folder.manifest["data"]["pairs"]
+    for stage, expected in ((1, len(MODES) * pairs), (2, pairs), (3, pairs)):
+        found = len(folder.records(stage))
+        require(
+            found <= expected,
+            f"{folder.path} has {found} problems of stage {stage} and {pairs} pairs; some records are not its own",
+        )
+    converged = sum(record["converged"] or False for record in folder.records(2))
+    sessions = folder.manifest["sessions"]
+    asked = sessions[-1].get("num_validate") if sessions else None  # earlier versions do not say
     return {
         "pairs": pairs,
         "stage1": summarize_stage1(folder.records(1), expected=len(MODES) * pairs),
         "stage2": summarize_stage2(folder.records(2), expected=pairs),
-        "stage3": summarize_stage3(folder.records(3)),
+        "stage3": summarize_stage3(folder.records(3), expected=min(converged, asked or converged)),
     }
+
+
+def fell_short(stage: int, summary: dict) -> bool:
+    """Whether a complete stage missed its gate, after which its failures are to be diagnosed."""
+    found = summary[f"stage{stage}"]
+    if found is None or not found["complete"]:
+        return False
+    if stage == 1:
+        return not found["gate_passed"]
+    return found["converged"]["n"] > 0 and found["converged"]["rate"] < STAGE2_WEAK

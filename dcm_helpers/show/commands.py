@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from dcm_helpers.config import PROJECT, RunConfig
-from dcm_helpers.runs import RunFolder, summarize
+from dcm_helpers.runs import fell_short, stored_place, summarize
+from dcm_helpers.store import RunFolder
 
 GROUPS = ("generator", "data", "optimizer")
 
@@ -37,8 +38,11 @@ def what_is_missing(folder: RunFolder, summary: dict) -> tuple[str, list[str]] |
     one, two, three = (summary[f"stage{number}"] for number in (1, 2, 3))
     if folder.halted_after is not None:
         return "Go on in spite of the gate", [*same_run(folder, asked), "--ignore-gates"]
-    if not (one or two) or any(stage and not stage["complete"] for stage in (one, two)):
+    undiagnosed = [stage for stage in (1, 2) if fell_short(stage, summary) and str(stage) not in folder.diagnosis()]
+    if not (one or two) or any(stage and not stage["complete"] for stage in (one, two, three)):
         return "Continue it", same_run(folder, asked)
+    if undiagnosed:
+        return "Find out what its failures mean", same_run(folder, str(undiagnosed[0]))
     if not two:
         return "Question and answer from one content", same_run(folder, "2,3")
     if not three and two["converged"]["count"]:
@@ -52,8 +56,12 @@ def same_run(folder: RunFolder, stage: str) -> list[str]:
     default = default_settings()
     for name, value in settings_of(folder.manifest["identity"]).items():
         if value != default[name]:
+            if name in ("model", "dataset") and (place := stored_place(value)) != value:
+                value = from_here(place)  # it lies in the project, and was stored as found from there
             values = [] if value is True else value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    if (sessions := folder.manifest["sessions"]) and sessions[-1].get("ignore_gates"):
+        words.append("--ignore-gates")
     place, name = from_here(folder.path.parent), Path(os.path.abspath(folder.path)).name
     return [*words, *([] if place == RunConfig.output_dir else ["--output-dir", place]), "--run-name", name]
 

@@ -4,9 +4,10 @@ import textwrap
 from collections.abc import Sequence
 
 from dcm_helpers.markup import printable
-from dcm_helpers.runs import RunFolder, summarize
+from dcm_helpers.runs import summarize
 from dcm_helpers.show.commands import default_settings, settings_of
 from dcm_helpers.show.summary import number
+from dcm_helpers.store import RunFolder
 
 ALWAYS = ("Generator", "dtype", "pairs", "K", "lr", "stop rule", "seed")
 """Settings that are told whatever they are; the others where they differ, or are not at their default."""
@@ -75,6 +76,7 @@ def figures_row(folder: RunFolder) -> dict[str, str]:
     summary = summarize(folder)
     one, two, three = (summary[f"stage{number}"] for number in (1, 2, 3))
     open_ones = sum(stage["expected"] - stage["reconstructed"]["n"] for stage in (one, two) if stage)
+    open_ones += three["expected"] - three["pass"]["n"] if three and not three["complete"] else 0
     return {
         "not\nended": str(open_ones) if open_ones else NONE,
         "stage 1\nreconstructed": rate_text(one and one["reconstructed"]),

@@ -28,15 +28,16 @@ TITLE = 120
 def reconstructed_by_step(problems: pd.DataFrame, title: str) -> go.Figure:
     """Share of problems whose content is exact after so many steps; one that never was counts below the line.
 
-    Args:     problems  columns kind (one curve each), reconstructed, and steps_to_exact
+    Args:     problems  columns kind (one curve each), reconstructed, steps, and steps_to_exact
     """
+    last = problems["steps"].max()  # every curve goes on to here
     figure = go.Figure(layout={"template": "dcm", "title": label(title, TITLE)})
     for kind, group in problems.groupby("kind", sort=False):
         steps = sorted(group.loc[group["reconstructed"], "steps_to_exact"].dropna())
         shares = [index / len(group) for index in range(len(steps) + 1)]
         figure.add_scatter(
-            x=[0, *steps],
-            y=shares,
+            x=[0, *steps, last],
+            y=[*shares, shares[-1]],
             name=f"{label(kind)}, n={len(group)}",
             line_shape="hv",
             mode="lines",

@@ -4,7 +4,8 @@ import shutil
 
 from dcm_helpers.config import MODES
 from dcm_helpers.markup import printable
-from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, RunFolder, counted, summarize
+from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, counted, summarize
+from dcm_helpers.store import RunFolder
 
 LABEL = 40
 TEXT_LABEL = 28
@@ -64,7 +65,7 @@ def run_summary(folder: RunFolder) -> str:
         lines += ["", "Stage 3, greedy decoding of converged pairs", line("nothing to decode", "no pair converged")]
     lines += decoded_lines(folder)
     for stage, diagnosis in folder.diagnosis().items():
-        if diagnosis.get("records") == len(folder.records(int(stage))):
+        if stage in "12" and diagnosis.get("records") == len(folder.records(int(stage))) and "reading" in diagnosis:
             lines += ["", f"Stage {stage} fell short. What its failures support:", f"  {diagnosis['reading']}"]
     if folder.halted_after is not None:
         lines += ["", f"The run ended after stage {folder.halted_after}, whose gate failed; --ignore-gates goes on."]
@@ -137,8 +138,11 @@ def stage2_lines(summary: dict) -> list[str]:
 
 def stage3_lines(summary: dict) -> list[str]:
     """Stage 3 as text."""
+    ended = summary["pass"]["n"]
+    incomplete = line("INCOMPLETE", f"{ended} of {summary['expected']} pairs were decoded")
     lines = [
         "Stage 3, greedy decoding of converged pairs",
+        *([] if summary["complete"] else [incomplete]),
         line("pass, both exactly right", percent(summary["pass"])),
         line("partial", percent(summary["partial"])),
         line("fail", percent(summary["fail"])),
@@ -153,5 +157,5 @@ def stage3_lines(summary: dict) -> list[str]:
                 f"{view['clean_stop']['rate']:.0%}; degenerate: {degenerate}",
             )
         )
-    passed = "reached" if summary["bar_passed"] else "NOT reached"
-    return [*lines, line(f"bar: more than {STAGE3_BAR:.0%} pass", passed)]
+    passed = {True: "reached", False: "NOT reached"}[summary["bar_passed"]]
+    return [*lines, line(f"bar: more than {STAGE3_BAR:.0%} pass", passed if summary["complete"] else GATE[None])]

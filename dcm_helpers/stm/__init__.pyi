@@ -12,6 +12,7 @@ from .layout import lay_out as lay_out
 from .layout import positions as positions
 from .layout import require_fits as require_fits
 from .layout import view_rows as view_rows
+from .layout import why_too_long as why_too_long
 from .losses import Scores as Scores
 from .metrics import contains_answer as contains_answer
 from .metrics import degeneration as degeneration
@@ -21,6 +22,7 @@ from .metrics import repeated_share as repeated_share
 from .problem import Problem as Problem
 from .problem import View as View
 from .problem import joint_problems as joint_problems
+from .problem import mode_ids as mode_ids
 from .problem import single_problems as single_problems
 from .prompts import text_prompts as text_prompts
 from .score import score_rows as score_rows

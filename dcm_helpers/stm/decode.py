@@ -88,7 +88,8 @@ def continue_greedily(
     ended = torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
     for _ in range(steps):
         with generator.head_reads(lambda states: states[:, -1]):
-            output = generator.model(**inputs, attention_mask=mask, cache=cache, use_cache=True)
+            told = {"attention_mask": mask} if cache is None or generator.masks_cached else {}
+            output = generator.model(**inputs, **told, cache=cache, use_cache=True)
         cache = output.cache
         logits = output.logits.to(mask.device, torch.promote_types(torch.float32, output.logits.dtype))
         tokens.append(logits.argmax(-1))  # of equal logits the one that ``generate`` takes

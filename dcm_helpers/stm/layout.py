@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import torch
 
-from dcm_helpers.config import require
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Embeddings, Int, Mask, Tensor, TokenIds
 from dcm_helpers.stm.problem import Problem, View
@@ -147,17 +147,25 @@ def positions(generator: Generator, problem: Problem, K: int) -> int:
     return EXTRA_TOKENS + max(Row.of(generator, view, slot=0).length(K) for view in problem.views)
 
 
+def why_too_long(generator: Generator, problem: Problem, K: int) -> str:
+    """What keeps a problem's rows from fitting the Generator's context window; '' where nothing does."""
+    needed = positions(generator, problem, K)
+    if needed <= generator.window:
+        return ""
+    return f"it needs {needed} positions, {K} of them slots, and the window has {generator.window}"
+
+
 def require_fits(generator: Generator, problems: Sequence[Problem], K: int) -> None:
     """Check before any work is done that every row fits the Generator's context window.
 
     Raises:   InputError naming the first problem that does not fit and by how much
     """
     for problem in problems:
-        needed = positions(generator, problem, K)
+        reason = why_too_long(generator, problem, K)
         require(
-            needed <= generator.window,
-            f"problem {problem.id!r} needs {needed} positions, {K} of them content slots, and {generator.name} has a "
-            f"window of {generator.window}; use a smaller K, shorter targets, or a Generator with a longer window",
+            not reason,
+            f"problem {problem.id!r} does not fit {generator.name}: {reason}; use a smaller K, shorter targets, or a "
+            "Generator with a longer window",
         )
 
 

@@ -12,7 +12,7 @@ class Scores:
     nll: Float[Tensor, "N T"]
     """-log p of each target token in nats; 0 on padding."""
     correct: Bool[Tensor, "N T"]
-    """Whether the target token is the most probable one; True on padding."""
+    """Whether the target token has the largest logit, and no other token the same; True on padding."""
     mask: Mask
 
     @property

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dcm_helpers.config import MODES, Kind, require
+from dcm_helpers.config import MODES, Kind
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
 from dcm_helpers.shapes import Content
@@ -31,7 +32,12 @@ class View:
 
     @classmethod
     def of(cls, generator: Generator, target: str, mode: str | None = None, given: str = "", kind: str = "") -> "View":
-        """A view of a target text, tokenized by the Generator's conventions."""
+        """A view of a target text, tokenized by the Generator's conventions.
+
+        Raises:   InputError if the text can never be written exactly
+        """
+        reason = generator.why_unwritable(target)
+        require(not reason, f"{generator.name} cannot write this target: {reason}; use another text or Generator")
         return cls(
             mode=mode,
             target_text=target,
@@ -88,11 +94,23 @@ def single_problems(generator: Generator, pairs: Sequence[Pair]) -> list[Problem
     ]
 
 
+def mode_ids(generator: Generator, modes: Mapping[str, Kind] = MODES) -> dict[str, int]:
+    """The token ids of mode words."""
+    return {mode: generator.mode_id(mode) for mode in modes}
+
+
 def joint_problems(generator: Generator, pairs: Sequence[Pair], modes: Mapping[str, Kind] = MODES) -> list[Problem]:
     """One problem a pair: all its texts from one content, each asked for by its mode.
 
     Args:     modes  by mode word, the kind of text that it asks for
+    Raises:   InputError if two modes are one token, since from one STM greedy decoding writes one text
     """
+    ids = mode_ids(generator, modes)
+    require(
+        len(set(ids.values())) == len(ids),
+        f"the mode words {' and '.join(map(repr, ids))} are one token for {generator.name}, which could not tell "
+        "question from answer; use other words for --mode-tokens",
+    )
     return [
         Problem(
             id=problem_id(pair.id, "joint"),

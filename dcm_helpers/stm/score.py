@@ -24,6 +24,7 @@ def target_logits(generator: Generator, layout: Layout, contents: Contents | Non
 
     def at_targets(states: Float[Tensor, "N T D"]) -> Float[Tensor, "M D"]:
         device = states.device  # another GPU than the embeddings', if the Generator is sharded
+        states = states[:, -layout.target_ids.shape[1] :]  # some Generators compute all, whatever is to be kept
         return states[layout.target_rows.to(device), layout.target_columns.to(device)]
 
     with generator.head_reads(at_targets):
@@ -43,9 +44,11 @@ def scored(logits: Logits, layout: Layout) -> Scores:
     targets = layout.target_ids[places]
     logits = logits.to(torch.promote_types(torch.float32, logits.dtype))
     nll = F.cross_entropy(logits, targets, reduction="none")
+    # a token that only ties is written or not, by the order of ids
+    rivals = (logits >= logits.gather(-1, targets[:, None])).sum(-1)
     return Scores(
         nll=nll.new_zeros(layout.target_mask.shape).index_put(places, nll),
-        correct=torch.ones_like(layout.target_mask).index_put(places, logits.argmax(-1) == targets),
+        correct=torch.ones_like(layout.target_mask).index_put(places, rivals == 1),
         mask=layout.target_mask,
     )
 

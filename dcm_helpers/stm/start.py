@@ -2,7 +2,8 @@
 
 import torch
 
-from dcm_helpers.config import Initialization, require
+from dcm_helpers.config import Initialization
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, embedding_moments, token_rows
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dcm_helpers.config import MODES, Kind, require
+from dcm_helpers.config import MODES, Kind
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, random_ids
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded

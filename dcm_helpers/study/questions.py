@@ -11,16 +11,17 @@ from threading import Event
 
 import pandas as pd
 import torch
-from filelock import FileLock
 
-from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig, StudyConfig, require
-from dcm_helpers.files import json_line, write_safely
+from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig, StudyConfig
+from dcm_helpers.errors import require
+from dcm_helpers.files import held, json_line, write_safely
 from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
-from dcm_helpers.runs import STAGES, FolderInUse, prepare
+from dcm_helpers.runs import prepare
 from dcm_helpers.stats import Quantity
 from dcm_helpers.stm import Row
+from dcm_helpers.store import STAGES, FolderInUse
 from dcm_helpers.study import capacity, clusters, landscape, sharing, success, tokens, transfer, variety
 from dcm_helpers.study.study import Finding, Part, Question, Study, Table
 
@@ -93,11 +94,11 @@ def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str]
             return None
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     study = Study(Path(config.output_dir), generator, make_solver, config)
-    with FileLock(study.path / ".lock"):  # whoever comes second waits, and finds the tables made
+    with held(study.path / ".lock", stop):  # whoever comes second waits, and finds the tables made
         for table in tables_of(config):
-            measure(study, table)
             if stop.is_set():
                 return None
+            measure(study, table)
         write_safely(study.path / "README.md", page(study, plan(study)).encode())
     return study
 

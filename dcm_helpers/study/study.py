@@ -24,15 +24,16 @@ from dcm_helpers.config import (
     StopRule,
     StudyConfig,
     parameter,
-    require,
 )
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import Pair
-from dcm_helpers.runs import MANIFEST, Run, RunFolder, Solution, packed_file
+from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
 from dcm_helpers.stats import Quantity
 from dcm_helpers.stm import Problem, joint_problems, restarts_of
+from dcm_helpers.store import MANIFEST, RunFolder
 
 BITS = 1 / math.log(2)
 """Bits in a nat."""
@@ -155,9 +156,8 @@ class Study:
         return (self.path / part / MANIFEST).is_file()
 
     def complete(self, part: str) -> bool:
-        """Whether all of a part was made: finished parts are packed, to the last file."""
-        folder = self.path / part
-        return (folder / packed_file(2)).is_file() and not any(folder.glob("content-stage2-*"))
+        """Whether all of a part was made: finished parts are packed."""
+        return self.has(part) and self.folder(part).packed(2)
 
     def records(self, part: str) -> list[dict]:
         """The records of a part."""

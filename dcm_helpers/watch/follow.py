@@ -6,11 +6,12 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
+from dcm_helpers.shell import ENDING
 from dcm_helpers.watch.board import Board
 from dcm_helpers.watch.line import ProgressLine
 from dcm_helpers.watch.live import Wire, in_notebook
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, *ENDING)
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ def follow(
 
 @contextlib.contextmanager
 def stopping_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM or a kernel's interrupt set ``stop``, to end with what is done; again, to end at once.
+    """Let Ctrl-C, SIGTERM, SIGHUP or an interrupted kernel set ``stop``, to end with what is done; twice ends at once.
 
     Only the main thread can handle signals; in another one nothing is changed.
     """

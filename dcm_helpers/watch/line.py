@@ -1,16 +1,33 @@
-"""The terminal's progress line."""
+"""The terminal's progress line, which in a file is a line every so often."""
 
 import sys
+from typing import TextIO
 
 from tqdm import tqdm
 
 from dcm_helpers.watch.progress import Ended, Progress
 
 TERMINAL_SECONDS = 0.2
-LINE = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}] {bar}"
+LINE = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 """What moves comes first: terminals of 80 columns cut the end."""
 LOG_SECONDS = 30
 """In a file, a line now and then is enough."""
+
+
+class Log:
+    """A file that gets lines where a terminal would get one that is drawn over and over."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write what is to be seen as a line."""
+        if line := text.strip():
+            self._file.write(f"{line}\n")
+
+    def flush(self) -> None:
+        """Let it be seen now."""
+        self._file.flush()
 
 
 class ProgressLine(tqdm):
@@ -21,17 +38,19 @@ class ProgressLine(tqdm):
 
     def __init__(self, title: str, total: int, done: int = 0, reconstructed: int = 0):
         self._reconstructed = reconstructed
-        interval = TERMINAL_SECONDS if sys.stderr.isatty() else LOG_SECONDS
+        terminal = sys.stderr.isatty()
+        interval = TERMINAL_SECONDS if terminal else LOG_SECONDS
         super().__init__(
             desc=title,
             total=total,
             initial=done,
-            bar_format=LINE,
+            file=sys.stderr if terminal else Log(sys.stderr),
+            bar_format=f"{LINE} {{bar}}" if terminal else LINE,
             mininterval=interval,
             maxinterval=interval,
             miniters=0,
             smoothing=0,  # results come in bursts; the average pace predicts best
-            dynamic_ncols=True,
+            dynamic_ncols=terminal,
         )
 
     def show(self, progress: Progress) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.explore import Explorer
 from dcm_helpers.explore.change import Change
 from dcm_helpers.explore.kept import kept

@@ -1,7 +1,7 @@
 """Every supported family, on a tiny random configuration: parity with the Generator's own forward pass.
 
-Random weights do not reconstruct anything, so these tests compare numbers: in float64, or in float32 for Gemma 2, whose
-attention computes its softmax in float32 and cannot mask float64 scores.
+Random weights do not reconstruct anything, so these tests compare numbers: in float64, or in float32 where attention
+computes its softmax in float32 and cannot mask float64 scores.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from dcm_helpers.generator import PACKAGED
+from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.load import freeze
 from dcm_helpers.stm import Problem, Row, View, greedy_decode, initial_content, lay_out, scored, target_logits
 
@@ -27,12 +28,26 @@ SMALL = dict(
     head_dim=8,
     max_position_embeddings=128,
 )
+NO_GROUPS = {key: SMALL[key] for key in SMALL if key not in ("num_key_value_heads", "head_dim")}
+SOFTMAX_IN_FLOAT32 = ("gemma2", "bloom", "mpt")
+"""Families whose attention computes its softmax in float32, which cannot take the mask of float64 scores."""
+OLDER = dict(vocab_size=512, n_embd=32, n_layer=2, n_head=4, n_positions=128)
 FAMILIES = {
     "llama": SMALL,
     "qwen2": SMALL,
     "qwen3": SMALL,
-    "gpt2": dict(vocab_size=512, n_embd=32, n_layer=2, n_head=4, n_positions=128),
-    "gpt_neox": {key: SMALL[key] for key in SMALL if key not in ("num_key_value_heads", "head_dim")},
+    "gpt2": OLDER,
+    "gptj": OLDER | dict(rotary_dim=8),
+    "gpt_neox": NO_GROUPS,
+    "bloom": dict(vocab_size=512, hidden_size=32, n_layer=2, n_head=4),
+    "mpt": dict(vocab_size=512, d_model=32, n_layers=2, n_heads=4, max_seq_len=128),
+    "mamba": dict(vocab_size=512, hidden_size=32, num_hidden_layers=2, state_size=8),
+    "opt": NO_GROUPS | dict(ffn_dim=64, word_embed_proj_dim=32),
+    "falcon": dict(vocab_size=512, hidden_size=32, num_hidden_layers=2, num_attention_heads=4),
+    "phi": NO_GROUPS,
+    "mistral": SMALL | dict(sliding_window=8),
+    "olmo2": SMALL,
+    "lfm2": SMALL,
     "gemma": SMALL,
     "gemma2": SMALL | dict(final_logit_softcapping=3.0, attn_logit_softcapping=5.0, sliding_window=8),
     "gemma3_text": SMALL | dict(sliding_window=8, final_logit_softcapping=3.0),
@@ -49,11 +64,11 @@ def generator(request):
     config = CONFIG_MAPPING[request.param](
         **FAMILIES[request.param], eos_token_id=eos, bos_token_id=eos, pad_token_id=eos
     )
-    dtype = torch.float32 if request.param == "gemma2" else torch.float64
+    dtype = torch.float32 if request.param in SOFTMAX_IN_FLOAT32 else torch.float64
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     for parameter in model.parameters():  # larger than at initialization, so that logits differ and caps bite
         torch.nn.init.normal_(parameter, std=0.3) if parameter.dim() > 1 else None
-    generator = freeze(request.param, model, tokenizer)
+    generator = checked(freeze(request.param, model, tokenizer))
     return dataclasses.replace(generator, bos_ids=(7,)) if "gemma" in request.param else generator
 
 

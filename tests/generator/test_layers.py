@@ -5,7 +5,8 @@ import shutil
 import pytest
 import torch
 
-from dcm_helpers.config import GeneratorConfig, InputError
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import load_generator
 from dcm_helpers.look import losses_at
 from dcm_helpers.stm import initial_content

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import sentence_embeddings
 from dcm_helpers.generator.sentences import unpacked
 

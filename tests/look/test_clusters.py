@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.look import (
     cluster_labels,
     features,

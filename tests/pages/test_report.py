@@ -17,14 +17,16 @@ import nbformat
 import pytest
 from made_notebooks import unexecuted
 
-from dcm_helpers.config import PROJECT, STOPPED
+from dcm_helpers.config import PROJECT
 from dcm_helpers.pages import chosen_notebooks, report_folder, write_report
 from dcm_helpers.pages.execute import described, execute
 from dcm_helpers.pages.index import Page, index_body, remembered
 from dcm_helpers.pages.overview import decoded_html, in_a_plane, overview_html, verdicts
 from dcm_helpers.pages.report import run_name
 from dcm_helpers.report import main
-from dcm_helpers.runs import Run, RunFolder, summarize
+from dcm_helpers.runs import Run, summarize
+from dcm_helpers.shell import STOPPED
+from dcm_helpers.store import RunFolder
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Loaders give the same Pair, and every mistake in a file gets an error that says where and what to do."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
 from huggingface_hub import constants
 
-from dcm_helpers.config import DataConfig, InputError
+from dcm_helpers.config import DataConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.pairs import SOURCES, Pair, load_pairs
 from dcm_helpers.pairs.load import Source
 from dcm_helpers.pairs.pair import question_type
@@ -42,8 +44,8 @@ def test_a_smaller_sample_begins_a_larger_one():
 
 def test_squad_file(squad_sample):
     data = load(squad_sample, num_examples=5000)
-    assert len(data.pairs) == data.available == 1592
-    assert data.left_out == {"unanswerable": 1575, "empty": 0, "duplicate": 1}
+    assert len(data.pairs) == data.available == 1593
+    assert data.left_out == {"unanswerable": 1575, "empty": 0, "duplicate": 0}
     assert all(pair.answer in pair.context and pair.topic and pair.question_type for pair in data.pairs)
 
 
@@ -64,7 +66,7 @@ def test_json_that_is_not_squads(tmp_path, content):
 
 
 def test_jsonl_counts_duplicates_and_empty_rows(tmp_path):
-    rows = [{"question": " A? ", "answer": "b"}, "", {"question": "a?", "answer": "B"}, {"question": "", "answer": "x"}]
+    rows = [{"question": " A? ", "answer": "b"}, "", {"question": "A?", "answer": "b"}, {"question": "", "answer": "x"}]
     data = load(write(tmp_path / "p.jsonl", *rows))
     assert [(pair.id, pair.question, pair.answer) for pair in data.pairs] == [("line-1", "A?", "b")]
     assert data.left_out == {"unanswerable": 0, "empty": 1, "duplicate": 1}
@@ -149,3 +151,99 @@ def test_a_registered_source_is_loaded_and_named_where_names_are_told(monkeypatc
         parse(["--help"])
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "known names: pairs, squad_v2, arithmetic, riddles" in told
+
+
+GOOD = {"question": "What?", "answer": "that"}
+
+
+def test_what_exporters_write_is_accepted(tmp_path):
+    """A byte order mark, ids that are numbers, optional fields that are null."""
+    path = tmp_path / "p.jsonl"
+    row = {**GOOD, "id": 7, "context": None, "topic": None, "question_type": None, "question_paraphrases": None}
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(row).encode() + b"\r\n")
+    (pair,) = load(path).pairs
+    assert (pair.id, pair.context, pair.topic, pair.question_paraphrases) == ("7", "", "", ())
+
+
+def test_squad_exports_without_title_context_or_id(tmp_path):
+    qas = [{"question": f"Which {i}?", "answers": [{"text": "one"}]} for i in range(2)]
+    qas[1]["id"] = 12
+    path = tmp_path / "s.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"data": [{"paragraphs": [{"qas": qas}]}]}).encode())
+    assert sorted((pair.id, pair.topic, pair.context) for pair in load(path).pairs) == [
+        ("1.1.1", "", ""),
+        ("12", "", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\u200b", "\0", "\ufeff", "\u2060 \t", "\x06", "\u3164", "\u2800", "\u0301"]
+)
+def test_what_cannot_be_seen_is_empty(tmp_path, blank):
+    rows = [GOOD, {**GOOD, "answer": blank}, {**GOOD, "question": blank}]
+    assert load(write(tmp_path / "p.jsonl", *rows)).left_out["empty"] == 2
+    qas = [{"question": question, "answers": [{"text": "one"}]} for question in ("Which?", blank)]
+    assert load(write(tmp_path / "s.json", {"data": [{"paragraphs": [{"qas": qas}]}]})).left_out["empty"] == 1
+
+
+def test_pairs_that_differ_in_case_are_two(tmp_path):
+    rows = [GOOD, {"question": "WHAT?", "answer": "that"}, GOOD]
+    data = load(write(tmp_path / "p.jsonl", *rows))
+    assert len(data.pairs) == 2 and data.left_out["duplicate"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ('{"question": "What?", "answer": "\\ud83d"}', "holds .*ud83d', half of a character"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"question": "What?", "answer": ' + "[" * 100_000, "nested too deeply"),
+        ('{"question": "What?", "answer": "a", "id": ' + "9" * 5000 + "}", "a number that is too long"),
+        ({**GOOD, "id": True}, "'id' is True"),
+        ({**GOOD, "id": "\u200b"}, "field 'id' is empty"),
+        ({**GOOD, "id": 1.5}, "'id' is 1.5"),
+        ({**GOOD, "id": ["a"]}, r"'id' is \['a'\]"),
+        ({**GOOD, "answer": None}, "'answer' is None"),
+        ({**GOOD, "context": 3}, "'context' is 3"),
+        ({**GOOD, "question_paraphrases": [1]}, "'question_paraphrases' is 1"),
+        ({**GOOD, "question_paraphrases": 0}, "'question_paraphrases' is 0"),
+        ('{"question": "What?", "answer": "a", "id": NaN}', "NaN, which is no number"),
+        ({**GOOD, "answer": ["x" * 10**6]}, "'answer' is"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_makes_no_sense_is_told_in_one_short_line(tmp_path, row, told):
+    with pytest.raises(InputError, match=f"line 2.*{told}") as caught:
+        load(write(tmp_path / "p.jsonl", {**GOOD, "id": "one"}, row))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda article: article.update(title={"a": 1}), "question 1: field 'topic' is {'a': 1}"),
+        (lambda article: article["paragraphs"][0]["qas"][0].update(id=["q"]), "question 1: field 'id' is"),
+        (lambda article: article["paragraphs"][0]["qas"][0].update(id=False), "question 1: field 'id' is False"),
+        (lambda article: article["paragraphs"][0]["qas"][0].pop("question"), "field 'question' is missing"),
+        (lambda article: article["paragraphs"][0]["qas"][0].update(answers=["a"]), "no list of objects 'answers'"),
+        (lambda article: article["paragraphs"][0]["qas"][0].update(answers=[{}]), "field 'answer' is None"),
+        (lambda article: article.update(paragraphs={}), " has no list of objects 'paragraphs'"),
+    ],
+)
+def test_every_field_of_a_squad_file_is_checked_with_its_place(tmp_path, change, told):
+    content = squad([[{"text": "one"}]])
+    change(content["data"][0])
+    with pytest.raises(InputError, match=r"s\.json, article 1.*" + re.escape(told)) as caught:
+        load(write(tmp_path / "s.json", content))
+    assert "\n" not in str(caught.value)
+
+
+def test_blank_paraphrases_are_none(tmp_path):
+    row = {**GOOD, "answer_paraphrases": ["it", "", "\u200b"]}
+    assert load(write(tmp_path / "p.jsonl", row)).pairs[0].answer_paraphrases == ("it",)
+
+
+def test_a_question_that_is_said_to_be_impossible_is_unanswerable(tmp_path):
+    content = squad([[{"text": "one"}], [{"text": "two"}]])
+    content["data"][0]["paragraphs"][0]["qas"][0]["is_impossible"] = True
+    assert load(write(tmp_path / "s.json", content)).left_out["unanswerable"] == 1

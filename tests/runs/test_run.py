@@ -9,10 +9,12 @@ import sys
 import pytest
 from earlier import as_earlier_versions_wrote
 
-from dcm_helpers.config import PROJECT, InputError
+from dcm_helpers.config import PROJECT
+from dcm_helpers.errors import InputError
 from dcm_helpers.look import losses_at, reconstructed_from
-from dcm_helpers.runs import Run, RunFolder, open_run
-from dcm_helpers.runs.run import from_project
+from dcm_helpers.runs import Run, open_run
+from dcm_helpers.runs.places import stored_place, typed_place
+from dcm_helpers.store import RunFolder
 
 
 def test_an_example_run_is_computed_once(example, monkeypatch):
@@ -50,12 +52,14 @@ def test_a_run_opens_with_whatever_it_has_and_travels(example):
 def test_paths_typed_at_the_root_are_found_from_a_notebook(example, tmp_path, monkeypatch):
     """A kernel works in the notebook's folder; a run is named, and names its own files, from the project's root."""
     monkeypatch.chdir(tmp_path)
-    assert from_project("data/pairs.jsonl") == str(PROJECT / "data" / "pairs.jsonl")
+    assert typed_place("data/pairs.jsonl") == str(PROJECT / "data" / "pairs.jsonl")
     path = str(example.folder.path)
-    assert from_project("tiny") == "tiny" and from_project(path) == path
+    assert typed_place("tiny") == "tiny" and typed_place(path) == path
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "pairs.jsonl").touch()
-    assert from_project("data/pairs.jsonl") == "data/pairs.jsonl", "what is found from here comes first"
+    assert typed_place("data/pairs.jsonl") == "data/pairs.jsonl", "what is found from here comes first"
+    # but a run's own file is not what lies here under its name
+    assert stored_place("data/pairs.jsonl") == str(PROJECT / "data" / "pairs.jsonl")
 
 
 def test_solutions_are_what_was_stored(example):

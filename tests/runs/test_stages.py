@@ -5,8 +5,9 @@ import torch
 
 from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.runs import RunFolder, prepare
+from dcm_helpers.runs import prepare
 from dcm_helpers.show import run_summary
+from dcm_helpers.store import RunFolder
 
 
 class OneByOne:

@@ -113,10 +113,11 @@ def test_stage3_denominator_and_bar():
         return {"outcome": outcome, "views": [{**view, "kind": "question"}, {**wordy, "kind": "answer"}]}
 
     records = [validated(outcome) for outcome in ["pass"] * 8 + ["partial", "fail"]]
-    summary = summarize_stage3(records)
+    summary = summarize_stage3(records, 10)
     assert summary["pass"]["count"] == 8 and summary["pass"]["n"] == 10 and not summary["bar_passed"]
     assert summary["answer"]["degenerate"] == {"no_stop": 10} and summary["question"]["clean_stop"]["count"] == 10
-    assert summarize_stage3(records[:9])["bar_passed"]
+    assert summarize_stage3(records[:9], 9)["bar_passed"]
+    assert summary["complete"] and not summarize_stage3(records, 11)["complete"]
 
 
 def test_readings_of_a_failed_gate():

@@ -5,14 +5,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from made_records import manifest
 
 from dcm_helpers import run_phase1a
 from dcm_helpers.config import PROJECT, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
-from dcm_helpers.runs import RunFolder, open_run
+from dcm_helpers.runs import open_run
 from dcm_helpers.show import next_commands
 from dcm_helpers.show.commands import from_here, quoted, same_run
+from dcm_helpers.store import RunFolder
 
 MODULE = "dcm_helpers.run_phase1a"
 
@@ -46,7 +49,9 @@ def commands_of(folder):
     ],
 )
 def test_the_same_run_is_asked_for_again(tmp_path, config):
-    (tmp_path / "run.json").write_text(json.dumps({"identity": config.identity()}))
+    config = replace(config, generator=replace(config.generator, dtype="float32"))  # a run knows what 'auto' came to
+    identity = config.identity()
+    (tmp_path / "run.json").write_text(json.dumps({"identity": identity, **manifest()}))
     parsed = run_phase1a.parse(arguments(same_run(RunFolder(tmp_path), "3"))).run
     assert parsed.identity() == config.identity() and parsed.stages == (3,)
     assert parsed.run_name == tmp_path.name and parsed.output_dir == str(tmp_path.parent)
@@ -76,6 +81,8 @@ def test_what_is_missing_comes_first(copied):
     whole = (copied.path / "stage2.jsonl").read_text()
     (copied.path / "stage3.jsonl").unlink()
     (copied.path / "stage2.jsonl").write_text(whole.replace('"converged": true', '"converged": false'))
+    assert first() == "Find out what its failures mean:"
+    (copied.path / "summary.json").write_text('{"diagnosis": {"2": {"records": 6}}}')
     assert first() == "Pages to read or mail:", "stage 3 decodes what converged, and nothing did"
     (copied.path / "stage2.jsonl").write_text(whole.splitlines(keepends=True)[0])
     assert first() == "Continue it:"

@@ -7,8 +7,8 @@ import pytest
 from earlier import as_earlier_versions_wrote
 
 from dcm_helpers import analyze_results
-from dcm_helpers.runs import RunFolder
 from dcm_helpers.show import comparison
+from dcm_helpers.store import RunFolder
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_runs_that_are_old_unfinished_or_damaged(variant, tmp_path, capsys):
     assert {"whole", "earlier", "unfinished", "other-summary", "no-records"} <= rows.keys()
     assert rows["earlier"][:-1] == rows["whole"][:-1]
     assert rows["unfinished"][0] == "4", "of six pairs two have ended"
-    assert err.count("left out: ") == 2 and "damaged" in err and "has no 'identity'" in err
+    assert err.count("left out: ") == 2 and "damaged" in err and "identity: Field required" in err
     assert analyze_results.main(["foreign", "--output-dir", str(tmp_path)]) == 2
     for name in ("unfinished", "other-summary", "no-records", "earlier"):
         assert analyze_results.main([name, "--output-dir", str(tmp_path)]) == 0

@@ -38,9 +38,9 @@ def records():
 def test_share_exact_is_over_steps_to_exact_and_failures_are_in_the_denominator():
     """Not over all updates of a restart, which go on after the first exact content."""
     figure = reconstructed_by_step(records(), "title")
-    assert list(figure.data[0].x) == [0, 2, 5]
-    assert list(figure.data[0].y) == pytest.approx([0, 1 / 3, 2 / 3])
-    assert list(figure.data[1].y) == [0, 1.0]
+    assert list(figure.data[0].x) == [0, 2, 5, 105], "every curve goes on to the last step of all"
+    assert list(figure.data[0].y) == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3])
+    assert list(figure.data[1].y) == [0, 1.0, 1.0]
     assert figure.layout.xaxis.title.text == "steps to exact"
 
 

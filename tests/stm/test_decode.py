@@ -7,7 +7,7 @@ import torch
 from judges import generate, prefix_embeddings
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import PACKAGED, token_rows
 from dcm_helpers.generator.load import freeze
 from dcm_helpers.stm import (
@@ -26,7 +26,7 @@ def test_batched_decoding_equals_generate_row_by_row(tiny):
     """Rows of different prefix lengths and limits, some of which end early."""
     contents = token_rows(tiny, 80, torch.Generator().manual_seed(3)).view(10, 8, -1)
     contents[::3] = contents[::3, :1]  # one token over and over: such rows tend to go on and on
-    texts = ["carbon", "Which is the longest river of all?", "4", "because it is hot", ""]
+    texts = ["carbon", "Which is the longest river of all?", "4", "because it is hot", "a"]
     given = ["", "So: ", "What is said before can be long, and then the other rows stand behind much padding. "]
     views = [View.of(tiny, texts[i % 5], "QA"[i % 2] if i % 3 else None, given[i % 4 % 3]) for i in range(10)]
     decoded = greedy_decode(tiny, [Row.of(tiny, view, slot) for slot, view in enumerate(views)], contents, 8)
@@ -50,7 +50,7 @@ def test_decoding_stays_inside_the_window():
     decoded = greedy_decode(generator, [long_prefix, long_target], None, K=0)
     assert decoded[0].ids == greedy_decode(generator, [long_prefix], None, K=0)[0].ids
     problem = Problem("p", (View(None, "", long_prefix.target_ids),))
-    with pytest.raises(InputError, match="window of 48"):
+    with pytest.raises(InputError, match="needs 49 positions, 38 of them slots, and the window has 48"):
         require_fits(generator, [problem], K=38)
     require_fits(generator, [problem], K=37)
 

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from dcm_helpers.config import InputError, OptimizerConfig
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import initial_content
 

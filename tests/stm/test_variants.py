@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dcm_helpers.config import InputError
+from dcm_helpers.errors import InputError
 from dcm_helpers.stm import (
     initial_content,
     mismatched,

@@ -1,5 +1,6 @@
 """The board says of every problem what is so, in HTML that no text can change; stopping is heard at once."""
 
+import io
 import re
 import signal
 import threading
@@ -111,3 +112,17 @@ def test_signals_stop_gently_and_then_at_once(capsys):
                 signal.raise_signal(number)
     assert {number: signal.getsignal(number) for number in before} == before
     assert "what is done is kept" in capsys.readouterr().err
+
+
+def test_in_a_file_progress_is_lines(monkeypatch):
+    """One when it begins, one every so often, one when it ends; nothing that only a terminal understands."""
+    log = io.StringIO()
+    monkeypatch.setattr("sys.stderr", log)
+    monkeypatch.setattr("dcm_helpers.watch.line.LOG_SECONDS", 0)
+    with follow("Three", ["a", "b", "c"]) as line:
+        for name in "abc":
+            line.show(Progress())
+            line.finished(name, True)
+    lines = log.getvalue().splitlines()
+    assert "\r" not in log.getvalue() and len(lines) >= 4 and all(line.startswith("Three: ") for line in lines)
+    assert lines[0].startswith("Three: 0/3") and lines[-1].startswith("Three: 3/3")

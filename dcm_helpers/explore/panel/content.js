@@ -43,7 +43,7 @@ function dcmShared(points, all, categories) {
     for (const point of points) counts.set(point[key], (counts.get(point[key]) ?? 0) + 1);
     const [value, count] = [...counts].sort((one, two) => two[1] - one[1])[0] ?? [];
     const base = all.filter((point) => point[key] === value).length / all.length;
-    if (count > 1 && counts.size < points.length && base < 1)
+    if (count > 1 && counts.size < points.length && count / points.length > 1.2 * base && !String(value).startsWith("no "))
       shared.push({ lift: count / points.length / base, text: `${name} ${value}: ${count} of ${points.length} (${Math.round(100 * base)} % of all)` });
   }
   const words = (point) => new Set(point.question.toLowerCase().match(/\p{L}{3,}/gu) ?? []);

@@ -38,7 +38,7 @@ function dcmExplorer(root, data) {
   const color = h("select", { onchange: () => { state.color = color.value; state.hidden.clear(); refresh(); } }, data.fields.map((field) => h("option", { value: field.key, selected: field.key === state.color }, field.name)));
   const tools = [["move", "drag to move, wheel to zoom, double click for all; keys: arrows, +, -, 0"], ["lasso", "draw around points (or hold shift)"], ["box", "drag a box"]].map(([tool, title]) =>
     h("button", { title, "data-tool": tool, onclick: () => { state.tool = tool; refresh(); } }, tool));
-  const lines = h("label", { title: "joins restarts and paraphrases of one pair" }, h("input", { type: "checkbox", onchange: (event) => { state.lines = event.target.checked; refresh(); } }), " join a pair's");
+  const lines = h("label", { title: "joins restarts and paraphrases of one pair" }, h("input", { type: "checkbox", onchange: (event) => { state.lines = event.target.checked; refresh(); } }), " join points of a pair");
   const layout = h("select", { onchange: () => { state.layout = layout.value; refresh(); } }, [["together", "all sets together"], ["beside", "side by side"], ["slider", "one after another"]].map(([value, name]) => h("option", { value }, name)));
   const time = h("input", { type: "range", min: 0, max: data.sets.length - 1, step: 0.02, value: state.time, "aria-label": "from set to set", oninput: () => { state.time = Number(time.value); refresh(); } });
   const several = h("span", { class: "several", hidden: data.sets.length < 2 }, layout, time);
@@ -208,7 +208,7 @@ function dcmExplorer(root, data) {
   function showLegend() {
     drawLegend();
     if (data.sets.length > 1)
-      legend.append(...data.sets.map((set, index) => h("span", { class: "soft" }, ` ${(set.hollow ? "○□△◇" : "●■▲◆")[index % 4]} ${set.name} `)));
+      legend.prepend(...data.sets.map((set, index) => h("span", { class: "soft" }, ` ${(set.hollow ? "○□△◇" : "●■▲◆")[index % 4]} ${set.name} `)));
   }
   function drawLegend() {
     const field = fieldOf();

@@ -7,16 +7,21 @@ tensors are.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from safetensors import safe_open
 
-from dcm_helpers.config import InputError, require
-from dcm_helpers.files import finite, json_line, write_safely
-from dcm_helpers.runs.earlier import as_today
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.files import finite, is_there, json_line, parsed_json, read_text, write_safely
+from dcm_helpers.store.contents import read_content, write_contents
+from dcm_helpers.store.curve import shorter_curve
+from dcm_helpers.store.earlier import as_today
+from dcm_helpers.store.identity import differing, found_again
+from dcm_helpers.store.schema import RECORDS, Curve, Manifest, Summary, checked
+from dcm_helpers.store.sense import require_sense
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +45,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self._lock: FileLock | None = None
-        self._content_files: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
 
     @classmethod
     def create(cls, path: Path, identity: dict, manifest: dict, resume: bool = True) -> "RunFolder":
@@ -68,15 +73,25 @@ class RunFolder:
     def _open(self, identity: dict, manifest: dict, resume: bool) -> None:
         """Check that the folder is new or belongs to the same configuration, and mend what a crash left."""
         path = self.path
+        for name in [MANIFEST, SUMMARY, HISTORY, *map(records_file, STAGES)]:
+            # what is written must not land elsewhere
+            require(not (path / name).is_symlink(), f"{path / name} is a link; put the file itself there")
+            is_there(path / name)
         if (path / MANIFEST).exists():
             require(resume, f"{path} exists; choose another --run-name, or leave out --no-resume to continue it")
-            differences = list(differing(self.manifest["identity"], identity))
+            differences = list(differing(found_again(self.manifest["identity"], identity), identity))
             require(
                 not differences,
                 f"{path} was made with other settings; choose another --run-name, or use the same settings to continue "
                 "it. Different:\n  " + "\n  ".join(differences),
             )
         else:
+            orphans = [records_file(stage) for stage in STAGES if (path / records_file(stage)).exists()]
+            require(
+                not orphans,
+                f"{path} has {', '.join(orphans)} and no {MANIFEST}, which says what of; put it back, or "
+                "choose another --run-name",
+            )
             self.write_json(MANIFEST, {"identity": identity, **manifest})
         for name in [*map(records_file, STAGES), HISTORY]:
             self._drop_torn_line(name)
@@ -88,7 +103,9 @@ class RunFolder:
         Raises:   InputError if there is no run in it
         """
         require((path / MANIFEST).is_file(), f"{path} is no run folder: it has no {MANIFEST}")
-        return cls(path)
+        folder = cls(path)
+        _ = folder.manifest  # checked at once
+        return folder
 
     def close(self) -> None:
         """Let other processes write."""
@@ -98,15 +115,19 @@ class RunFolder:
     @property
     def manifest(self) -> dict:
         """What ``run.json`` holds: identity, Generator, data, versions, sessions."""
-        return self.read_json(MANIFEST)
+        way_out = "put it back as it was, or use another --run-name"
+        return checked(self.read_json(MANIFEST, way_out), Manifest, str(self.path / MANIFEST), way_out)
 
-    def read_json(self, name: str) -> dict:
-        """The object in one of the folder's JSON files."""
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            path = self.path / name
-            raise InputError(f"{path} is damaged ({error.msg}); delete it or use another --run-name") from error
+    def read_json(self, name: str, way_out: str = "put it back as it was") -> dict:
+        """The object in one of the folder's JSON files.
+
+        Raises:   InputError if there is none
+        """
+        where = self.path / name
+        require(is_there(where), f"{where} is missing; {way_out}")
+        value = parsed_json(read_text(where), str(where), way_out)
+        require(isinstance(value, dict), f"{where} holds {value!r} in place of an object; {way_out}")
+        return value
 
     def write_json(self, name: str, value: dict) -> None:
         """Replace one of the folder's JSON files as a whole."""
@@ -114,31 +135,39 @@ class RunFolder:
 
     def records(self, stage: int) -> list[dict]:
         """The latest record of each problem of a stage, in the order they were first finished."""
-        lines = (as_today(line) for line in self._lines(records_file(stage)))
+
+        def check(record: dict, where: str, way_out: str) -> dict:
+            return require_sense(record, stage, where, way_out)
+
+        lines = self._lines(records_file(stage), RECORDS[stage], as_today, check)
         return list({record["problem"]: record for record in lines}.values())
 
     def histories(self) -> dict[tuple[int, str], dict]:
         """Thinned loss curves by (stage, problem)."""
-        return {(line["stage"], line["problem"]): line for line in self._lines(HISTORY)}
+        return {(line["stage"], line["problem"]): line for line in self._lines(HISTORY, Curve)}
 
     def diagnosis(self) -> dict[str, dict]:
         """What was found out after failed gates, by stage; empty where none failed."""
-        return self.read_json(SUMMARY).get("diagnosis", {}) if (self.path / SUMMARY).exists() else {}
+        return self._in_summary("diagnosis") or {}
 
     @property
     def halted_after(self) -> int | None:
         """The stage whose failed gate ended the run, if one did."""
-        return self.read_json(SUMMARY).get("halted_after") if (self.path / SUMMARY).exists() else None
+        return self._in_summary("halted_after")
+
+    def _in_summary(self, name: str) -> Any:
+        """A field of the summary, None without one."""
+        if not is_there(self.path / SUMMARY):
+            return None
+        way_out = "delete it; it is made anew"
+        return checked(self.read_json(SUMMARY, way_out), Summary, str(self.path / SUMMARY), way_out).get(name)
 
     def append(self, stage: int, record: dict, content: "Content | None" = None, history: dict | None = None) -> None:
         """Store one finished problem: its content, then its loss curve, then its record."""
-        from safetensors.torch import save
-
         if content is not None:
             key = record["problem"]
-            name = f"content-stage{stage}-{self._next_number(stage):05d}.safetensors"
-            write_safely(self.path / name, save({key: content.contiguous()}))
-            record = {**record, "content": {"file": name, "key": key}}
+            path = self.path / f"content-stage{stage}-{self._next_number(stage):05d}.safetensors"
+            record = {**record, "content": write_contents(path, {key: content})[key]}
         if history is not None:
             self._append_line(HISTORY, {"stage": stage, "problem": record["problem"], **history})
         self._append_line(records_file(stage), record)
@@ -146,15 +175,9 @@ class RunFolder:
     def content(self, record: dict) -> "Content":
         """The stored content of a record, (K, D).
 
-        Raises:   InputError if its file is missing or does not hold it
+        Raises:   InputError if it is missing, damaged, or not what the record speaks of
         """
-        place = record["content"]
-        # a name from a file must not lead out of the folder
-        path = self.path / Path(place["file"]).name
-        require(path.is_file(), f"{path} is missing; it holds the content of {record['problem']!r}")
-        with safe_open(path, framework="pt") as tensors:
-            require(place["key"] in tensors.keys(), f"{path} does not hold the content of {record['problem']!r}")  # noqa: SIM118
-            return tensors.get_tensor(place["key"])
+        return read_content(self.path, record)
 
     def pack(self, stage: int, dtype: "torch.dtype", points: int) -> None:
         """Bring a finished stage into few small files: one of contents, in a precision, and shorter loss curves.
@@ -163,33 +186,45 @@ class RunFolder:
 
         Args:     points  how many points of each loss curve are kept, the first and the last among them
         """
-        from safetensors.torch import save
+        records, path = self.records(stage), self.path / packed_file(stage)
+        if any(record["content"]["file"] != path.name for record in records):
+            self._pack(stage, records, dtype, points)
+        for _, file in self._content_files(stage):  # also those that an earlier packing had no time to remove
+            file.unlink()
 
-        records = self.records(stage)
-        name = packed_file(stage)
-        if all(record["content"]["file"] == name for record in records):
-            return
-        contents = {record["problem"]: self.content(record).to(dtype).contiguous() for record in records}
-        write_safely(self.path / name, save(contents))
-        places = {tuple(record["content"].values()): {"file": name, "key": record["problem"]} for record in records}
-        curves = [shorter_curve(line, points) for line in self._lines(HISTORY)]
+    def _pack(self, stage: int, records: Sequence[dict], dtype: "torch.dtype", points: int) -> None:
+        """Write what a packed stage has, contents first and records last."""
+        contents = {record["problem"]: self.content(record).to(dtype) for record in records}
+        packed = write_contents(self.path / packed_file(stage), contents)
+        places = {name_of(record["content"]): packed[record["problem"]] for record in records}
+        curves = [shorter_curve(line, points) for line in self._lines(HISTORY, Curve)]
         self._rewrite(HISTORY, curves)
         for other in sorted(STAGES, key=lambda number: number == stage):  # other stages may speak of these contents
             found = self.records(other)
-            moved = [
-                {**each, "content": places.get(tuple(each["content"].values()), each["content"])} for each in found
-            ]
+            moved = [{**each, "content": places.get(name_of(each["content"]), each["content"])} for each in found]
             self._rewrite(records_file(other), moved)
-        for path in self.path.glob(f"content-stage{stage}-*.safetensors"):
-            path.unlink()
+
+    def packed(self, stage: int) -> bool:
+        """Whether a stage was packed to the last file, which is the last thing that is done with it."""
+        name = packed_file(stage)
+        return (
+            (self.path / name).is_file()
+            and all(record["content"]["file"] == name for record in self.records(stage))
+            and not self._content_files(stage)
+        )
+
+    def _content_files(self, stage: int) -> list[tuple[int, Path]]:
+        """The files of single contents of a stage, with their numbers; copies under other names are not ours."""
+        ours = re.compile(rf"content-stage{stage}-(\d+)\.safetensors")
+        found = [(ours.fullmatch(path.name), path) for path in self.path.iterdir()]
+        return [(int(match[1]), path) for match, path in found if match]
 
     def _next_number(self, stage: int) -> int:
         """A number that no content file of the stage has yet."""
-        if stage not in self._content_files:
-            files = self.path.glob(f"content-stage{stage}-*.safetensors")
-            self._content_files[stage] = max((int(file.stem.rsplit("-", 1)[1]) for file in files), default=0)
-        self._content_files[stage] += 1
-        return self._content_files[stage]
+        if stage not in self._numbers:
+            self._numbers[stage] = max((number for number, _ in self._content_files(stage)), default=0)
+        self._numbers[stage] += 1
+        return self._numbers[stage]
 
     def _rewrite(self, name: str, lines: Sequence[dict]) -> None:
         """Replace a JSONL file as a whole; one that is not there stays away."""
@@ -202,7 +237,9 @@ class RunFolder:
         line = json_line(value)
         before = path.stat().st_size if path.exists() else 0
         try:
-            with open(path, "ab") as file:
+            # a link at its place could lead anywhere, and is refused
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            with open(os.open(path, flags, 0o666), "ab") as file:
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
@@ -211,18 +248,31 @@ class RunFolder:
                 os.truncate(path, before)
             raise
 
-    def _lines(self, name: str) -> Iterator[dict]:
-        """The objects of a JSONL file; a last line without its end is being written, or torn, and left out."""
+    def _lines(
+        self,
+        name: str,
+        form: type,
+        today: Callable[[dict], dict] = lambda line: line,
+        check: Callable[[dict, str, str], dict] = lambda line, *_: line,
+    ) -> Iterator[dict]:
+        """The objects of a JSONL file; a last line without its end is being written, or torn, and left out.
+
+        Args:     form  what each is to have;  today  makes it of what an earlier version wrote;  check  is handed
+                  it with its place and the way out, and refuses it if it makes no sense
+        Raises:   InputError naming the line that is not as it should be
+        """
         path = self.path / name
-        if not path.exists():
+        if not is_there(path):
             return
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+            where, way_out = f"{path}, line {number}", "delete that line to have its problem redone"
             try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise InputError(
-                    f"{path}, line {number} is damaged; delete that line to have its problem redone"
-                ) from error
+                value = parsed_json(line.decode(), where, way_out)
+                require(isinstance(value, dict), f"{where} holds {value!r} in place of an object; {way_out}")
+                value = today(value)
+            except (UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
+                raise InputError(f"{where} is damaged ({type(error).__name__}: {error}); {way_out}") from error
+            yield check(checked(value, form, where, way_out), where, way_out)
 
     def _drop_torn_line(self, name: str) -> None:
         path = self.path / name
@@ -230,14 +280,6 @@ class RunFolder:
             data = path.read_bytes()
             if data and not data.endswith(b"\n"):
                 os.truncate(path, data.rfind(b"\n") + 1)
-
-
-def shorter_curve(curve: dict, points: int) -> dict:
-    """A loss curve with at most some points, evenly spaced, and losses of four digits."""
-    last = len(curve["steps"]) - 1
-    kept = sorted({round(last * place / max(points - 1, 1)) for place in range(points)})
-    losses = [[float(f"{loss:.4g}") if loss is not None else None for loss in curve["losses"][index]] for index in kept]
-    return {**curve, "steps": [curve["steps"][index] for index in kept], "losses": losses}
 
 
 def records_file(stage: int) -> str:
@@ -250,11 +292,6 @@ def packed_file(stage: int) -> str:
     return f"contents-stage{stage}.safetensors"
 
 
-def differing(old: dict, new: dict, prefix: str = "") -> Iterator[str]:
-    """One line for each setting in which two nested configurations differ."""
-    for key in sorted({*old, *new}):
-        before, now = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(now, dict):
-            yield from differing(before, now, f"{prefix}{key}.")
-        elif before != now:
-            yield f"{prefix}{key}: {before!r} there, {now!r} now"
+def name_of(place: dict) -> tuple[str, str]:
+    """What tells one content from others."""
+    return place["file"], place["key"]

@@ -1,0 +1,6 @@
+from .folder import MANIFEST as MANIFEST
+from .folder import STAGES as STAGES
+from .folder import SUMMARY as SUMMARY
+from .folder import FolderInUse as FolderInUse
+from .folder import RunFolder as RunFolder
+from .folder import packed_file as packed_file

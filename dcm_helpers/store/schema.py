@@ -1,0 +1,267 @@
+"""The form of everything that is read from a run folder, which may come from elsewhere or have been damaged."""
+
+from functools import cache
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # Python 3.11's own knows no settings of pydantic
+
+from dcm_helpers.errors import InputError
+
+MOST = 10**12
+"""No count of a run is larger."""
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Word = Annotated[str, Field(pattern=r"^\w*$")]
+"""A name out of a list; what is shown of a run cannot break its lines."""
+Seconds = Annotated[float, Field(ge=0)]
+Precision = Literal["float64", "float32", "bfloat16", "float16"]
+Number = float | None
+"""JSON has no NaN and no infinities; they are stored as null."""
+strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
+"""Types are taken at their word; what a later version adds is let through."""
+
+
+@strict
+class Place(TypedDict):
+    """Where a content is."""
+
+    file: str
+    key: str
+    sha256: NotRequired[str]
+    """Of its numbers, little-endian; earlier versions wrote none."""
+
+
+@strict
+class Loss(TypedDict):
+    """A baseline, in nats per token."""
+
+    loss: Number
+    loss_text: Number
+
+
+@strict
+class View(TypedDict):
+    """What every view says."""
+
+    mode: str | None
+    kind: Word
+    target_text: str
+    decoded_text: str
+    decoded_ids: list[Count]
+    reconstructed: bool
+
+
+@strict
+class OptimizedView(View):
+    """A view of stage 1 or 2."""
+
+    given_text: str
+    target_ids: Annotated[list[Count], Field(min_length=1)]
+    loss: Number
+    loss_text: Number
+    p_eos: Share | None
+    min_p: Share | None
+    teacher_forced_exact: bool
+    baselines: NotRequired[dict[str, Loss | None]]
+    converged_by: NotRequired[list[str]]
+
+
+@strict
+class DecodedView(View):
+    """A view of stage 3."""
+
+    exact_match: bool
+    f1: Share
+    clean_stop: bool
+    repeated_share: Share
+    degeneration: Word
+
+
+@strict
+class Record(TypedDict):
+    """What every record says."""
+
+    problem: str
+    pair: str
+    stage: Literal[1, 2, 3]
+    kind: Word
+    problem_restart: Count
+    variant: str
+
+
+@strict
+class Optimized(Record):
+    """A record of stage 1 or 2."""
+
+    seed: int
+    K: Positive
+    stop_rule: Word
+    stop_reason: Word
+    steps: Count
+    best_step: Count
+    steps_to_exact: Count | None
+    restart: Count
+    restarts_tried: Positive
+    steps_total: Count
+    seconds: Seconds
+    loss: Number
+    penalty: Number
+    reconstructed: bool
+    converged: bool | None
+    content: Place
+    views: Annotated[list[OptimizedView], Field(min_length=1)]
+
+
+@strict
+class Decoded(Record):
+    """A record of stage 3."""
+
+    outcome: Literal["pass", "partial", "fail"]
+    key_information: bool
+    content: Place
+    views: Annotated[list[DecodedView], Field(min_length=1)]
+
+
+@strict
+class Curve(TypedDict):
+    """A thinned loss curve."""
+
+    stage: Count
+    problem: str
+    steps: list[Count]
+    losses: list[list[Number]]
+
+
+@strict
+class GeneratorSettings(TypedDict):
+    """Which Generator a run asked for."""
+
+    model: str
+    dtype: Precision
+
+
+@strict
+class DataSettings(TypedDict):
+    """Which pairs a run asked for."""
+
+    dataset: str
+    num_examples: Positive
+    data_seed: int
+
+
+@strict
+class OptimizerSettings(TypedDict):
+    """How contents are optimized; those of the settings that every version has."""
+
+    K: Positive
+    num_steps: Positive
+    num_restarts: Positive
+    lr: float
+    schedule: Word
+    stop_rule: Word
+    seed: int
+    beta2: NotRequired[float]
+    weighting: NotRequired[Word]
+    init: NotRequired[Word]
+    hold_norm: NotRequired[bool]
+    token_distance: NotRequired[float]
+    eos_threshold: NotRequired[float | None]
+    loss_threshold: NotRequired[float | None]
+    grad_clip: NotRequired[float | None]
+
+
+@strict
+class Identity(TypedDict):
+    """The settings that decide results."""
+
+    generator: GeneratorSettings
+    data: DataSettings
+    optimizer: OptimizerSettings
+    mode_tokens: list[str]
+    single_slot: bool
+
+
+@strict
+class GeneratorFacts(TypedDict):
+    """What the Generator of a run was."""
+
+    name: str
+    dtype: Precision
+    fingerprint: str
+
+
+@strict
+class DataFacts(TypedDict):
+    """What the pairs of a run were."""
+
+    source: str
+    account: str
+    pairs: Positive
+    fingerprint: str
+    unwritable: NotRequired[list[str]]
+
+
+@strict
+class Session(TypedDict):
+    """One stretch of work on a run."""
+
+    started: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT")]
+    seconds: Seconds
+    stages: list[int]
+    devices: list[str]
+    threads: Positive
+    ignore_gates: NotRequired[bool]
+    num_validate: NotRequired[Positive | None]
+
+
+@strict
+class Manifest(TypedDict):
+    """A run's ``run.json``."""
+
+    identity: Identity
+    generator: GeneratorFacts
+    data: DataFacts
+    versions: dict[str, str]
+    sessions: list[Session]
+
+
+@strict
+class Diagnosis(TypedDict):
+    """What remedies tried on failures of a stage said."""
+
+    records: NotRequired[Count]
+    reading: NotRequired[str]
+
+
+@strict
+class Summary(TypedDict):
+    """Of ``summary.json``, what is read back."""
+
+    diagnosis: NotRequired[dict[str, Diagnosis]]
+    halted_after: NotRequired[int | None]
+
+
+RECORDS = {1: Optimized, 2: Optimized, 3: Decoded}
+"""By stage, the form of its records."""
+
+
+@cache
+def adapter(form: type) -> TypeAdapter:
+    """What checks a form; made once, since making it takes milliseconds."""
+    return TypeAdapter(form)
+
+
+def checked(value: object, form: type, where: str, way_out: str) -> Any:
+    """A value that was read, if it has the form it should have.
+
+    Raises:   InputError in one line: the place, the field, what it is and what was expected
+    """
+    try:
+        return adapter(form).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"])) or "it"
+        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
+        raise InputError(f"{where}: {field}: {first['msg']}{found}; {way_out}") from error
