@@ -194,6 +194,8 @@ class RunConfig:
     """Folder that holds the run folders."""
     run_name: str | None = None
     """Name of the run folder; None makes one from the settings, so the same command finds its run."""
+    distributed: str | None = None
+    """Workers on several devices and hosts, as host:device:weight, for instance localhost:0:100,localhost:1:70."""
     ignore_gates: bool = False
     """Go on when a stage falls short of its gate."""
     num_validate: int | None = None
@@ -242,7 +244,7 @@ class RunConfig:
         Left out: where results go, which stages are asked for, and settings that change only speed.
         """
         settings = dataclasses.asdict(self)
-        for name in ("output_dir", "run_name", "stage", "ignore_gates", "num_validate"):
+        for name in ("output_dir", "run_name", "stage", "ignore_gates", "num_validate", "distributed"):
             del settings[name]
         for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
             del settings[group][name]

@@ -1,16 +1,21 @@
 """Run Phase 1a from a terminal: ``python -m dcm_helpers.run_phase1a --help``."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
+
+if TYPE_CHECKING:
+    from dcm_helpers.optimize import MakeSolver
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,13 @@ def execute(command: Command) -> int:
     from transformers.utils import logging
 
     from dcm_helpers.generator import MEMORY_ADVICE
-    from dcm_helpers.optimize import ContentOptimizer
     from dcm_helpers.runs import prepare
     from dcm_helpers.show import next_commands, run_summary
     from dcm_helpers.watch import stopping_on_interrupt
 
     logging.disable_progress_bar()
     try:
-        with prepare(command.run, ContentOptimizer, command.resume) as run:
+        with workers(command.run) as make_solver, prepare(command.run, make_solver, command.resume) as run:
             print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
             print(f"Results go to {run.folder.path}", file=sys.stderr)
             with stopping_on_interrupt(run.stop):
@@ -74,6 +78,22 @@ def execute(command: Command) -> int:
         print(f"Stopped. {CONTINUES}", file=sys.stderr)
         return STOPPED
     return FINISHED
+
+
+@contextlib.contextmanager
+def workers(config: RunConfig) -> "Iterator[MakeSolver]":
+    """What finds contents: this process, or workers on several devices and hosts.
+
+    Raises:   InputError if they cannot be had
+    """
+    from dcm_helpers.optimize import ContentOptimizer
+    from dcm_helpers.workers import Fleet, FleetSolver, places_of
+
+    if config.distributed is None:
+        yield ContentOptimizer
+        return
+    with Fleet(places_of(config.distributed), config.generator) as fleet:
+        yield partial(FleetSolver, fleet)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dcm_helpers import analyze_results, benchmark, gallery, reference, report, run_phase1a
+from dcm_helpers import analyze_results, benchmark, gallery, phase1a_worker, reference, report, run_phase1a
 from dcm_helpers.errors import InputError
 from dcm_helpers.shell import ENDING, command_line
 
@@ -44,7 +44,7 @@ def test_a_defect_is_not_hidden():
         command_line(lambda _: 1 // 0, [], "")
 
 
-COMMANDS = [run_phase1a, analyze_results, report, gallery, reference, benchmark]
+COMMANDS = [run_phase1a, phase1a_worker, analyze_results, report, gallery, reference, benchmark]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])

@@ -32,6 +32,8 @@ class ContentOptimizer:
     def __init__(self, generator: Generator, config: OptimizerConfig):
         self.generator = generator
         self.config = config
+        self.set_aside: dict[str, str] = {}
+        """No problem is given up here."""
 
     def optimize(self, problems: Sequence[Problem], **options) -> list[Result]:
         """Optimize all problems and return their results in the order given; see :meth:`iterate` for the options."""

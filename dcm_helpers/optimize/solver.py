@@ -1,6 +1,6 @@
 """What a solver is: it finds contents, and reports how far it is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Protocol
 
@@ -21,6 +21,10 @@ class Solver(Protocol):
         stop: Event | None = None,
     ) -> Iterator[Result]:
         """Yield each problem's result as it is finished; once ``stop`` is set, end with what is done."""
+
+    @property
+    def set_aside(self) -> Mapping[str, str]:
+        """Problems that were given up, by id, each with what happened: those in whose time too many workers died."""
 
 
 MakeSolver = Callable[[Generator, OptimizerConfig], Solver]

@@ -259,9 +259,12 @@ class Phase1a:
         """
         waiting = [problem for problem in problems if problem.id not in known]
         with follow(title, [problem.id for problem in problems], known) as shown:
-            for result in self.make_solver(self.generator, config).iterate(waiting, shown.show, self.stop):
+            solver = self.make_solver(self.generator, config)
+            for result in solver.iterate(waiting, shown.show, self.stop):
                 shown.finished(result.problem.id, result.reconstructed, result)
                 yield result
+            for problem, reason in solver.set_aside.items():
+                self.folder.note_failure(problem, reason)
 
     def store(self, record: dict, result: Result) -> None:
         """Put one finished problem on disk."""

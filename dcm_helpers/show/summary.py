@@ -63,6 +63,10 @@ def run_summary(folder: RunFolder) -> str:
             lines += ["", *section(summary[name])]
     if (two := summary["stage2"]) and two["complete"] and not two["converged"]["count"]:
         lines += ["", "Stage 3, greedy decoding of converged pairs", line("nothing to decode", "no pair converged")]
+    if failures := folder.failures():
+        problem, reason = next(iter(failures.items()))
+        lines += ["", line("GIVEN UP", f"{len(failures)} problems, which killed workers; failures.jsonl has all")]
+        lines.append(line(printable(problem), printable(reason)))
     lines += decoded_lines(folder)
     for stage, diagnosis in folder.diagnosis().items():
         if stage in "12" and diagnosis.get("records") == len(folder.records(int(stage))) and "reading" in diagnosis:

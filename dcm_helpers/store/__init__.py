@@ -1,7 +1,7 @@
 """What is kept of a run on disk, and what is believed of what is read back.
 
 folder    one run folder: written so that nothing finished is lost, resumed, read
-contents  a content's file, its hash, its checks
+contents  where contents are put (many to a file once there are many), their hashes and checks
 curve     loss curves, made short
 identity  whether two runs are one
 schema    the form of everything that is read

@@ -7,7 +7,6 @@ tensors are.
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,12 @@ from filelock import FileLock, Timeout
 
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.files import finite, is_there, json_line, parsed_json, read_text, write_safely
-from dcm_helpers.store.contents import read_content, write_contents
+from dcm_helpers.forms import checked
+from dcm_helpers.store.contents import Shelf, write_contents
 from dcm_helpers.store.curve import shorter_curve
 from dcm_helpers.store.earlier import as_today
 from dcm_helpers.store.identity import differing, found_again
-from dcm_helpers.store.schema import RECORDS, Curve, Manifest, Summary, checked
+from dcm_helpers.store.schema import RECORDS, Curve, Failure, Manifest, Summary
 from dcm_helpers.store.sense import require_sense
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ STAGES = (1, 2, 3)
 MANIFEST = "run.json"
 SUMMARY = "summary.json"
 HISTORY = "history.jsonl"
+FAILURES = "failures.jsonl"
+"""Problems that were given up."""
 
 
 class FolderInUse(InputError):
@@ -45,7 +47,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self._lock: FileLock | None = None
-        self._numbers: dict[int, int] = {}
+        self._shelf = Shelf(path)
 
     @classmethod
     def create(cls, path: Path, identity: dict, manifest: dict, resume: bool = True) -> "RunFolder":
@@ -73,7 +75,7 @@ class RunFolder:
     def _open(self, identity: dict, manifest: dict, resume: bool) -> None:
         """Check that the folder is new or belongs to the same configuration, and mend what a crash left."""
         path = self.path
-        for name in [MANIFEST, SUMMARY, HISTORY, *map(records_file, STAGES)]:
+        for name in [MANIFEST, SUMMARY, HISTORY, FAILURES, *map(records_file, STAGES)]:
             # what is written must not land elsewhere
             require(not (path / name).is_symlink(), f"{path / name} is a link; put the file itself there")
             is_there(path / name)
@@ -93,8 +95,10 @@ class RunFolder:
                 "choose another --run-name",
             )
             self.write_json(MANIFEST, {"identity": identity, **manifest})
-        for name in [*map(records_file, STAGES), HISTORY]:
+        for name in [*map(records_file, STAGES), HISTORY, FAILURES]:
             self._drop_torn_line(name)
+        for stage in STAGES:
+            self._shelf.bind(stage)
 
     @classmethod
     def read(cls, path: Path) -> "RunFolder":
@@ -165,19 +169,27 @@ class RunFolder:
     def append(self, stage: int, record: dict, content: "Content | None" = None, history: dict | None = None) -> None:
         """Store one finished problem: its content, then its loss curve, then its record."""
         if content is not None:
-            key = record["problem"]
-            path = self.path / f"content-stage{stage}-{self._next_number(stage):05d}.safetensors"
-            record = {**record, "content": write_contents(path, {key: content})[key]}
+            record = {**record, "content": self._shelf.put(stage, record["problem"], content)}
         if history is not None:
             self._append_line(HISTORY, {"stage": stage, "problem": record["problem"], **history})
         self._append_line(records_file(stage), record)
+
+    def note_failure(self, problem: str, reason: str) -> None:
+        """Note why a problem was given up; the same command tries it again."""
+        self._append_line(FAILURES, {"problem": problem, "reason": reason})
+
+    def failures(self) -> dict[str, str]:
+        """The problems that were given up and have no result since, each with what happened last."""
+        done = {record["problem"] for stage in (1, 2) for record in self.records(stage)}
+        noted = {line["problem"]: line["reason"] for line in self._lines(FAILURES, Failure)}
+        return {problem: reason for problem, reason in noted.items() if problem not in done}
 
     def content(self, record: dict) -> "Content":
         """The stored content of a record, (K, D).
 
         Raises:   InputError if it is missing, damaged, or not what the record speaks of
         """
-        return read_content(self.path, record)
+        return self._shelf.get(record)
 
     def pack(self, stage: int, dtype: "torch.dtype", points: int) -> None:
         """Bring a finished stage into few small files: one of contents, in a precision, and shorter loss curves.
@@ -189,8 +201,7 @@ class RunFolder:
         records, path = self.records(stage), self.path / packed_file(stage)
         if any(record["content"]["file"] != path.name for record in records):
             self._pack(stage, records, dtype, points)
-        for _, file in self._content_files(stage):  # also those that an earlier packing had no time to remove
-            file.unlink()
+        self._shelf.clear(stage)  # also of what an earlier packing had no time to remove
 
     def _pack(self, stage: int, records: Sequence[dict], dtype: "torch.dtype", points: int) -> None:
         """Write what a packed stage has, contents first and records last."""
@@ -210,21 +221,9 @@ class RunFolder:
         return (
             (self.path / name).is_file()
             and all(record["content"]["file"] == name for record in self.records(stage))
-            and not self._content_files(stage)
+            and not self._shelf.files(stage)
+            and not self._shelf.volumes(stage)
         )
-
-    def _content_files(self, stage: int) -> list[tuple[int, Path]]:
-        """The files of single contents of a stage, with their numbers; copies under other names are not ours."""
-        ours = re.compile(rf"content-stage{stage}-(\d+)\.safetensors")
-        found = [(ours.fullmatch(path.name), path) for path in self.path.iterdir()]
-        return [(int(match[1]), path) for match, path in found if match]
-
-    def _next_number(self, stage: int) -> int:
-        """A number that no content file of the stage has yet."""
-        if stage not in self._numbers:
-            self._numbers[stage] = max((number for number, _ in self._content_files(stage)), default=0)
-        self._numbers[stage] += 1
-        return self._numbers[stage]
 
     def _rewrite(self, name: str, lines: Sequence[dict]) -> None:
         """Replace a JSONL file as a whole; one that is not there stays away."""

@@ -1,26 +1,11 @@
 """The form of everything that is read from a run folder, which may come from elsewhere or have been damaged."""
 
-from functools import cache
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict  # Python 3.11's own knows no settings of pydantic
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from dcm_helpers.errors import InputError
-
-MOST = 10**12
-"""No count of a run is larger."""
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Word = Annotated[str, Field(pattern=r"^\w*$")]
-"""A name out of a list; what is shown of a run cannot break its lines."""
-Seconds = Annotated[float, Field(ge=0)]
-Precision = Literal["float64", "float32", "bfloat16", "float16"]
-Number = float | None
-"""JSON has no NaN and no infinities; they are stored as null."""
-strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
-"""Types are taken at their word; what a later version adds is let through."""
+from dcm_helpers.forms import Count, Number, Positive, Precision, Seconds, Share, Word, strict
 
 
 @strict
@@ -135,6 +120,14 @@ class Curve(TypedDict):
 
 
 @strict
+class Failure(TypedDict):
+    """A problem that was given up."""
+
+    problem: str
+    reason: str
+
+
+@strict
 class GeneratorSettings(TypedDict):
     """Which Generator a run asked for."""
 
@@ -245,23 +238,3 @@ class Summary(TypedDict):
 
 RECORDS = {1: Optimized, 2: Optimized, 3: Decoded}
 """By stage, the form of its records."""
-
-
-@cache
-def adapter(form: type) -> TypeAdapter:
-    """What checks a form; made once, since making it takes milliseconds."""
-    return TypeAdapter(form)
-
-
-def checked(value: object, form: type, where: str, way_out: str) -> Any:
-    """A value that was read, if it has the form it should have.
-
-    Raises:   InputError in one line: the place, the field, what it is and what was expected
-    """
-    try:
-        return adapter(form).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"])) or "it"
-        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
-        raise InputError(f"{where}: {field}: {first['msg']}{found}; {way_out}") from error

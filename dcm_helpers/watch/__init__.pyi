@@ -8,3 +8,4 @@ from .live import Wire as Wire
 from .live import in_notebook as in_notebook
 from .progress import Progress as Progress
 from .progress import Work as Work
+from .progress import WorkerProgress as WorkerProgress

@@ -27,6 +27,8 @@ STYLE = (
     ".dcm-board .key i{width:10px;height:10px;border-radius:2px;display:inline-block;margin:0 4px 0 12px}"
     ".dcm-board .bar{height:6px;border-radius:3px;background:rgba(128,134,142,.25);overflow:hidden}"
     ".dcm-board .bar i{display:block;height:100%;background:#009e73}"
+    ".dcm-board .workers{border-collapse:collapse;margin:6px 0}"
+    ".dcm-board .workers :is(th,td){text-align:left;padding:1px 14px 1px 0}"
     ".dcm-board button{font:inherit;padding:1px 12px;margin-left:8px}</style>"
 )
 
@@ -123,8 +125,22 @@ class Board:
             f"<div><b>{escaped(self.title)}</b>: {escaped(self.account())}{button}</div>"
             f'<div class="bar"><i style="width:{share:.1%}"></i></div>'
             f'<div class="cells">{self._cells(states)}</div><div class="key">{key}</div>'
-            f"{drawing(self.curves())}</div>"
+            f"{self._workers()}{drawing(self.curves())}</div>"
         )
+
+    def _workers(self) -> str:
+        """A row for each of several workers: where, on what, how far, how fast."""
+        if not self.progress.workers:
+            return ""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        head = "".join(f"<th>{name}</th>" for name in ("worker", "device", "state", "has", "done", "steps/s"))
+        rows = "".join(
+            f'<tr data-worker="{escaped(worker.name)}"><td>{escaped(worker.name)}</td><td>{escaped(worker.device)}</td>'
+            f"<td>{worker.state}</td><td>{worker.in_flight}</td><td>{worker.done}</td>"
+            f"<td>{worker.updates / seconds:.1f}</td></tr>"
+            for worker in self.progress.workers
+        )
+        return f'<table class="workers"><tr>{head}</tr>{rows}</table>'
 
     def _cells(self, states: Mapping[str, str]) -> str:
         """Every problem as a cell; its name and figures appear where the pointer rests."""

@@ -1,6 +1,7 @@
 """The terminal's progress line, which in a file is a line every so often."""
 
 import sys
+from collections import Counter
 from typing import TextIO
 
 from tqdm import tqdm
@@ -59,6 +60,9 @@ class ProgressLine(tqdm):
         if seconds := self.format_dict["elapsed"]:
             parts.append(f"{progress.work.updates / seconds:.1f} steps/s")
         parts.append(f"{self._reconstructed} reconstructed")
+        if progress.workers:
+            states = Counter(worker.state for worker in progress.workers)
+            parts.append(f"workers: {', '.join(f'{count} {state}' for state, count in states.items())}")
         self.set_postfix_str(", ".join(parts), refresh=False)
         self.update(0)
 

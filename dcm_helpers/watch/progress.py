@@ -54,6 +54,22 @@ class Work:
     """Of these slots, those that held a problem."""
 
 
+@dataclass(frozen=True)
+class WorkerProgress:
+    """How far one of several workers is."""
+
+    name: str
+    """Its host and device, as they were typed."""
+    device: str
+    """What holds its Generator; empty while it is being started."""
+    in_flight: int
+    """Problems that it was given and has not finished."""
+    done: int
+    updates: int
+    state: str
+    """'starting', 'idle', 'working', or 'left out' after it died too often."""
+
+
 @dataclass
 class Progress:
     """How far a call has come; handed to ``on_step`` after every step."""
@@ -65,6 +81,8 @@ class Progress:
     """What is being optimized now, to be read only."""
     contents: Contents | None = None
     """Their contents after the step, in the same order."""
+    workers: Sequence[WorkerProgress] = ()
+    """Where there are several."""
 
     @property
     def tokens_right(self) -> float:

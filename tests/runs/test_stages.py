@@ -18,6 +18,7 @@ class OneByOne:
     def __init__(self, generator, config):
         self.inner = ContentOptimizer(generator, config)
         self.asked = []
+        self.set_aside = {}
         OneByOne.made.append(self)
 
     def iterate(self, problems, on_step=None, stop=None):

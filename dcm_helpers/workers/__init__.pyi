@@ -1,0 +1,14 @@
+from .fleet import Fleet as Fleet
+from .messages import VERSION as VERSION
+from .messages import line_of as line_of
+from .messages import message as message
+from .messages import read_message as read_message
+from .messages import schema as schema
+from .places import Place as Place
+from .places import places_of as places_of
+from .protocol import Job as Job
+from .protocol import job_message as job_message
+from .protocol import job_of as job_of
+from .protocol import result_of as result_of
+from .solver import FleetSolver as FleetSolver
+from .worker import Worker as Worker

@@ -1,0 +1,204 @@
+"""Workers as actors on Ray: pinned to nodes and devices, fed from one queue, started again when they die."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.generator import Generator
+from dcm_helpers.stm import Problem
+from dcm_helpers.workers.places import SHARDED, Place
+from dcm_helpers.workers.worker import Worker
+
+LIVES = 3
+"""A worker that died so often is not started again."""
+
+
+def ray_or_a_word() -> Any:
+    """Ray.
+
+    Raises:   InputError if it is not installed
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(
+            "--distributed needs Ray, which is not installed: python -m pip install -e '.[distributed]'"
+        ) from error
+    return ray
+
+
+@dataclass
+class Member:
+    """One worker of a fleet."""
+
+    place: Place
+    actor: Any = None
+    ready: dict | None = None
+    """What it said of itself; None while it is being started."""
+    deaths: int = 0
+    stream: Any = None
+    """The messages of the job that it is doing; None while it has none."""
+    job_id: str = ""
+    job: dict[str, Problem] = field(default_factory=dict)
+    """The problems of the job that it has not finished, by id."""
+    seen: dict = field(default_factory=dict)
+    """Its last progress message."""
+    done: int = 0
+    updates: int = 0
+    """Of finished jobs."""
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word or two."""
+        if self.dropped:
+            return "left out"
+        if self.ready is None:
+            return "starting"
+        return "idle" if self.stream is None else "working"
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it died too often."""
+        return self.deaths >= LIVES
+
+
+class Fleet:
+    """Workers on many devices and hosts; use it in a ``with`` block.
+
+    Ray is started for this process, and stopped after it, unless a cluster is named in RAY_ADDRESS or a host is not
+    this machine; then the cluster must run.
+
+    Args:     places  where workers run;  config  their Generator
+    """
+
+    def __init__(self, places: Sequence[Place], config: GeneratorConfig):
+        self.members = [Member(place) for place in places]
+        self.config = config
+        self.ray = ray_or_a_word()
+        self._jobs = itertools.count()
+        self._fingerprint: str | None = None
+
+    def __enter__(self) -> "Fleet":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        here = all(member.place.host == "localhost" for member in self.members)
+        options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
+        if not here or os.environ.get("RAY_ADDRESS"):
+            options = {"address": os.environ.get("RAY_ADDRESS", "auto"), "log_to_driver": False}
+        else:
+            options["num_cpus"] = max(len(self.members), os.cpu_count() or 1)
+        try:
+            self.ray.init(ignore_reinit_error=True, **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"no Ray cluster answers ({reason}); run `ray start --head` on one host, `ray start --address=...` on "
+                "the others, and name it in RAY_ADDRESS"
+            ) from error
+        self._nodes = [node_of(self.ray, member.place) for member in self.members]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            if member.actor is not None:
+                with contextlib.suppress(Exception):
+                    self.ray.kill(member.actor)
+        self.ray.shutdown()
+
+    def prepare(self, generator: Generator) -> None:
+        """Take the precision and the weights of a run's Generator as those that every worker must have."""
+        self._fingerprint = self._fingerprint or generator.fingerprint()
+        self.config = replace(self.config, dtype=str(generator.dtype).removeprefix("torch."))
+
+    def next_job(self) -> str:
+        """An id that no job of this fleet has had."""
+        return str(next(self._jobs))
+
+    def start(self, member: Member) -> Any:
+        """Start a worker's actor. Returns what to wait for: its ``ready`` message."""
+        node = self._nodes[self.members.index(member)]
+        beside = sum(other == node for other in self._nodes)
+        gpus = int(node["Resources"].get("GPU", 0))
+        member.ready, member.stream, member.job, member.seen = None, None, {}, {}
+        needed = gpus if member.place.device == SHARDED else 1
+        device = "cpu" if not gpus else SHARDED if member.place.device == SHARDED else "cuda"
+        threads = max(1, int(node["Resources"].get("CPU", 1)) // beside)
+        strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        member.actor = (
+            actor_class(self.ray)
+            .options(num_cpus=1, num_gpus=needed if gpus else 0, scheduling_strategy=strategy)
+            .remote(replace(self.config, device=device), self._fingerprint, threads)
+        )
+        return member.actor.ready.remote()
+
+
+def node_of(ray: Any, place: Place) -> dict:
+    """The node of a cluster that a place names, by address, host name or node name; localhost is the driver's.
+
+    Raises:   InputError if there is none, or it has no such device
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    mine = ray.get_runtime_context().get_node_id()
+    names = ("NodeManagerAddress", "NodeManagerHostname", "NodeName")
+    found = [
+        node
+        for node in nodes
+        if (node["NodeID"] == mine if place.host == "localhost" else place.host in {node.get(name) for name in names})
+    ]
+    known = sorted({node["NodeManagerHostname"] for node in nodes})
+    require(bool(found), f"{place}: no such host in the Ray cluster; it has {', '.join(known)}")
+    gpus = int(found[0]["Resources"].get("GPU", 0))
+    require(place.device != SHARDED or gpus > 0, f"{place}: a sharded Generator needs GPUs, and the host has none")
+    slots = gpus or int(found[0]["Resources"].get("CPU", 1))
+    what = "GPUs" if gpus else "slots of processor cores"
+    require(
+        place.device == SHARDED or int(place.device) < slots,
+        f"{place}: the host has {slots} {what}, numbered from 0",
+    )
+    return found[0]
+
+
+def actor_class(ray: Any) -> Any:
+    """The class of actors: a Worker whose messages come as a stream, and which hears a stop meanwhile."""
+
+    class Actor:
+        def __init__(self, config: GeneratorConfig, fingerprint: str | None, threads: int):
+            import torch
+
+            if not ray.get_gpu_ids():
+                torch.set_num_threads(threads)
+            self.worker = Worker.load(config, fingerprint)
+
+        def ready(self) -> dict:
+            return self.worker.ready()
+
+        def process(self) -> int:
+            return os.getpid()
+
+        def work(self, job: dict) -> Iterator[dict]:
+            messages: Queue[dict | BaseException | None] = Queue()
+
+            def run() -> None:
+                try:
+                    self.worker.work(job, messages.put)
+                    messages.put(None)
+                except BaseException as error:  # to be raised where somebody hears it
+                    messages.put(error)
+
+            Thread(target=run, daemon=True).start()
+            while (told := messages.get()) is not None:
+                if isinstance(told, BaseException):
+                    raise told
+                yield told
+
+        def halt(self, job: str) -> None:
+            self.worker.halt(job)
+
+    return ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=3)(Actor)

@@ -1,0 +1,122 @@
+"""Jobs and results as messages, and back."""
+
+import base64
+from dataclasses import asdict, dataclass
+
+from safetensors import SafetensorError
+
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.optimize import Measurement, Result, StopReason, ViewResult
+from dcm_helpers.shapes import Content
+from dcm_helpers.stm import Problem, View
+from dcm_helpers.workers.messages import WAY_OUT, message
+
+
+@dataclass(frozen=True)
+class Job:
+    """Problems to be solved with some settings."""
+
+    id: str
+    config: OptimizerConfig
+    problems: list[Problem]
+
+
+def job_message(job: Job) -> dict:
+    """A job as a message."""
+    problems = []
+    for problem in job.problems:
+        views = [{**asdict(view), **{name: list(getattr(view, name)) for name in IDS}} for view in problem.views]
+        fields = {name: getattr(problem, name) for name in ("id", "pair", "kind", "restart", "variant")}
+        initial = {} if problem.initial is None else {"initial": packed(problem.initial)}
+        problems.append({**fields, "views": views, **initial})
+    return message("job", job=job.id, optimizer=asdict(job.config), problems=problems)
+
+
+IDS = ("mode_ids", "given_ids", "target_ids")
+
+
+def job_of(value: dict) -> Job:
+    """A job from its message.
+
+    Raises:   InputError if its settings make no sense
+    """
+    try:
+        config = OptimizerConfig(**value["optimizer"])
+    except TypeError as error:
+        raise InputError(f"job {value['job']!r}: {error}; {WAY_OUT}") from error
+    problems = []
+    for fields in value["problems"]:
+        views = tuple(View(**{**view, **{name: tuple(view[name]) for name in IDS}}) for view in fields["views"])
+        initial = unpacked(fields["initial"]) if "initial" in fields else None
+        problems.append(Problem(**{**fields, "views": views, "initial": initial}))
+    return Job(value["job"], config, problems)
+
+
+def result_message(job: str, result: Result) -> dict:
+    """A finished problem as a message."""
+    names = ("steps", "best_step", "steps_to_exact", "penalty", "restart", "restarts_tried", "steps_total", "seconds")
+    return message(
+        "result",
+        job=job,
+        problem=result.problem.id,
+        stop_reason=result.stop_reason.value,
+        **{name: getattr(result, name) for name in names},
+        history={"steps": [step for step, _ in result.history], "losses": [list(each) for _, each in result.history]},
+        views=[{**asdict(view.measured), "decoded_ids": list(view.decoded_ids)} for view in result.views],
+        content=packed(result.content),
+    )
+
+
+def result_of(value: dict, problem: Problem) -> Result:
+    """A finished problem from its message.
+
+    Raises:   InputError if the message does not fit the problem
+    """
+    require(
+        len(value["views"]) == len(problem.views),
+        f"the result of {problem.id!r} has {len(value['views'])} views; expected {len(problem.views)}",
+    )
+    curve = {name: value["history"][name] for name in ("steps", "losses")}
+    views = []
+    for view, fields in zip(problem.views, value["views"], strict=True):
+        numbers = {name: number(entry) for name, entry in fields.items() if name != "decoded_ids"}
+        views.append(ViewResult(view, Measurement(**numbers), tuple(fields["decoded_ids"])))
+    return Result(
+        problem=problem,
+        content=unpacked(value["content"]),
+        views=tuple(views),
+        stop_reason=StopReason(value["stop_reason"]),
+        history=tuple((step, tuple(map(number, losses))) for step, losses in zip(*curve.values(), strict=False)),
+        penalty=number(value["penalty"]),
+        **{name: value[name] for name in ("steps", "best_step", "steps_to_exact", "restart", "restarts_tried")},
+        **{name: value[name] for name in ("steps_total", "seconds")},
+    )
+
+
+def number(value: float | None) -> float:
+    """A number of a message, where null stands for what is none."""
+    return float("nan") if value is None else value
+
+
+def packed(content: Content) -> str:
+    """A content as safetensors in base64."""
+    from safetensors.torch import save
+
+    return base64.b64encode(save({"content": content.detach().cpu().contiguous()})).decode()
+
+
+def unpacked(text: str) -> Content:
+    """A content from safetensors in base64.
+
+    Raises:   InputError if it is none
+    """
+    from safetensors.torch import load
+
+    try:
+        content = load(base64.b64decode(text, validate=True))["content"]
+    except (ValueError, KeyError, SafetensorError) as error:
+        raise InputError(f"a message holds no content where one belongs ({type(error).__name__}); {WAY_OUT}") from error
+    right = content.dim() == 2 and content.is_floating_point() and bool(content.isfinite().all())
+    require(right, f"a message holds numbers of shape {tuple(content.shape)} as a content; expected finite (K, D)")
+    return content

@@ -1,0 +1,183 @@
+"""A fleet as a solver: problems out, results in, deaths borne."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.generator import Generator
+from dcm_helpers.optimize import Result
+from dcm_helpers.stm import Problem, require_fits
+from dcm_helpers.watch import Progress, WorkerProgress
+from dcm_helpers.workers.fleet import LIVES, Fleet, Member
+from dcm_helpers.workers.protocol import Job, job_message, number, result_of
+from dcm_helpers.workers.share import Share
+
+POLL_SECONDS = 0.2
+"""How long the driver waits for a message before it looks at a stop."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """What is told of one view of a problem in flight elsewhere."""
+
+    tokens_right: float
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A problem in flight elsewhere, as of its worker's last word."""
+
+    problem: Problem
+    step: int
+    history: Sequence[tuple[int, tuple[float, ...]]]
+    shares: Sequence[float]
+
+    @property
+    def latest(self) -> list[Right]:
+        """Share of tokens right, view by view."""
+        return [Right(share) for share in self.shares]
+
+
+class FleetSolver:
+    """Finds contents on all members of a fleet; see :class:`dcm_helpers.optimize.Solver`."""
+
+    def __init__(self, fleet: Fleet, generator: Generator, config: OptimizerConfig):
+        self.fleet, self.generator, self.config = fleet, generator, config
+        self._curves: dict[str, list[tuple[int, tuple[float, ...]]]] = {}
+        self.set_aside: dict[str, str] = {}
+        """Problems in whose time too many workers died, each with what happened last."""
+        fleet.prepare(generator)
+
+    def iterate(
+        self,
+        problems: Sequence[Problem],
+        on_step: Callable[[Progress], None] | None = None,
+        stop: Event | None = None,
+    ) -> Iterator[Result]:
+        """Yield each problem's result as some worker finishes it; once ``stop`` is set, end with what is done.
+
+        Raises:   InputError if no worker is left, or a row does not fit the Generator's window
+        """
+        require_fits(self.generator, problems, self.config.K)
+        by_id = {problem.id: problem for problem in problems}
+        require(len(by_id) == len(problems), "two problems have the same id; ids must be unique, they seed the starts")
+        share = Share(list(by_id), least=self.config.batch_size or 1)
+        waited = self._begin()
+        progress, stopping = Progress(), False
+        # a job's end comes after its last result, and a worker takes no other before
+        while not share.done or any(member.stream is not None for member in self._alive):
+            if stop is not None and stop.is_set() and not stopping:
+                stopping = True
+                for member in self._alive:
+                    if member.stream is not None:
+                        member.actor.halt.remote(member.job_id)
+            if not stopping:
+                self._hand_out(share, by_id, waited)
+            if not waited or (stopping and not any(member.stream for member in self._alive)):
+                break
+            for what in self.fleet.ray.wait(list(waited), timeout=POLL_SECONDS, fetch_local=False)[0]:
+                result = self._hear(what, waited, share, by_id)
+                if result is not None:
+                    progress.done += 1
+                    progress.reconstructed += result.reconstructed
+                    yield result
+            if on_step is not None:
+                on_step(self._told(progress, by_id))
+        self.set_aside = share.set_aside
+        if not stopping and not share.done:
+            raise InputError("no worker is left; what is done is kept, and the same command continues")
+
+    @property
+    def _alive(self) -> list[Member]:
+        """Members that were started, or can be."""
+        return [member for member in self.fleet.members if not member.dropped]
+
+    def _begin(self) -> dict[Any, Member]:
+        """What is waited for at first: members that are not there yet."""
+        return {self.fleet.start(member): member for member in self._alive if member.ready is None}
+
+    def _hand_out(self, share: Share, by_id: dict[str, Problem], waited: dict[Any, Member]) -> None:
+        """Give every idle worker its next chunk."""
+        ready = [member for member in self._alive if member.ready is not None]
+        weights = {str(member.place): float(member.place.weight) for member in self._alive}
+        for member in ready:
+            if member.stream is None and (chunk := share.take(str(member.place), weights)):
+                member.job = {problem: by_id[problem] for problem in chunk}
+                member.job_id = self.fleet.next_job()
+                job = Job(member.job_id, self.config, list(member.job.values()))
+                member.stream = member.actor.work.options(num_returns="streaming").remote(job_message(job))
+                waited[member.stream] = member
+
+    def _hear(self, what: Any, waited: dict[Any, Member], share: Share, by_id: dict[str, Problem]) -> Result | None:
+        """Take in one message of a worker, or that it died. Returns a result, if it is one."""
+        member = waited[what]
+        try:
+            if isinstance(what, self.fleet.ray.ObjectRef):
+                member.ready = self.fleet.ray.get(what)
+                del waited[what]
+                return None
+            told = self.fleet.ray.get(next(what))
+        except StopIteration:
+            del waited[what]
+            member.updates += member.seen.get("updates", 0)
+            share.back(str(member.place))  # nothing, unless the job was stopped
+            member.stream, member.job, member.seen = None, {}, {}
+            return None
+        except self.fleet.ray.exceptions.RayError as error:
+            del waited[what]
+            self._bury(member, error, share, waited)
+            return None
+        if told["type"] == "progress":
+            member.seen = told
+            for flight in told["in_flight"]:
+                curve = self._curves.setdefault(flight["problem"], [])
+                curve.append((flight["step"], tuple(map(number, flight["losses"]))))
+        elif told["type"] == "error":
+            share.died(str(member.place), told["message"])
+            print(f"{member.place}: {told['message']}", file=sys.stderr)
+        elif told["type"] == "result" and share.finished(str(member.place), told["problem"]):
+            member.job.pop(told["problem"], None)
+            member.done += 1
+            return result_of(told, by_id[told["problem"]])
+        return None
+
+    def _bury(self, member: Member, error: Exception, share: Share, waited: dict[Any, Member]) -> None:
+        """Put a dead worker's problems back, and start it again unless it died too often."""
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, InputError):  # it could not be started, and never will be
+            raise cause
+        share.died(str(member.place), reason)
+        member.deaths += 1
+        if member.dropped:
+            print(f"{member.place} died {LIVES} times and is left out: {reason}", file=sys.stderr)
+        else:
+            print(f"{member.place} died and is started again: {reason}", file=sys.stderr)
+            waited[self.fleet.start(member)] = member
+
+    def _told(self, progress: Progress, by_id: dict[str, Problem]) -> Progress:
+        """The progress of all workers together."""
+        members = self.fleet.members
+        progress.in_flight = [
+            Flight(by_id[flight["problem"]], flight["step"], self._curves[flight["problem"]], flight["tokens_right"])
+            for member in members
+            for flight in member.seen.get("in_flight", [])
+            if flight["problem"] in member.job
+        ]
+        progress.work.updates = sum(member.updates + member.seen.get("updates", 0) for member in members)
+        progress.workers = [
+            WorkerProgress(
+                name=str(member.place),
+                device=", ".join(member.ready["devices"]) if member.ready else "",
+                in_flight=len(member.job),
+                done=member.done,
+                updates=member.updates + member.seen.get("updates", 0),
+                state=member.state,
+            )
+            for member in members
+        ]
+        return progress
