@@ -27,6 +27,11 @@ def is_control(sign: str) -> bool:
     )
 
 
+def half_a_character(text: str) -> str | None:
+    """The first half of a character (lone surrogate) in a text, which no file and no tokenizer takes; None without."""
+    return next((sign for sign in text if "\ud800" <= sign <= "\udfff"), None)
+
+
 def spelled(sign: str) -> str:
     """A sign as its escape."""
     return sign.encode("unicode_escape").decode()

@@ -51,15 +51,15 @@ def view(**changes):
     return {**fields, **changes}
 
 
+def of_problem(problem, stage):
+    """What every record says of its problem."""
+    return {"problem": problem, "pair": problem, "kind": "joint", "problem_restart": 0, "variant": "", "stage": stage}
+
+
 def record(problem, **changes):
     """A record of stage 2, but for where its content is."""
     fields = {
-        "problem": problem,
-        "pair": problem,
-        "kind": "joint",
-        "problem_restart": 0,
-        "variant": "",
-        "stage": 2,
+        **of_problem(problem, stage=2),
         "seed": 0,
         "K": 8,
         "stop_rule": "confident",
@@ -96,12 +96,7 @@ def decoded(problem, content, **changes):
         "degeneration": "",
     }
     fields = {
-        "problem": problem,
-        "pair": problem,
-        "kind": "joint",
-        "problem_restart": 0,
-        "variant": "",
-        "stage": 3,
+        **of_problem(problem, stage=3),
         "outcome": "pass",
         "key_information": True,
         "content": content,

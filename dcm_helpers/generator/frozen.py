@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from dcm_helpers.errors import require
 from dcm_helpers.generator.template import around_user_text
+from dcm_helpers.markup import half_a_character
 from dcm_helpers.shapes import Float, Int, Tensor
 
 WINDOWS = ("max_position_embeddings", "max_seq_len", "n_positions")
@@ -107,7 +108,7 @@ class Generator:
 
         Raises:   InputError if it holds half of a character
         """
-        half = next((sign for sign in text if "\ud800" <= sign <= "\udfff"), None)
+        half = half_a_character(text)
         require(half is None, f"{text!r} holds {half!r}, half of a character, which no tokenizer reads")
         return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 

@@ -11,3 +11,4 @@ from .result import ViewResult as ViewResult
 from .result import result_table as result_table
 from .solver import MakeSolver as MakeSolver
 from .solver import Solver as Solver
+from .solver import require_solvable as require_solvable

@@ -13,12 +13,12 @@ from threading import Event
 import torch
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
 from dcm_helpers.optimize.result import HISTORY_POINTS, Result, ViewResult
-from dcm_helpers.stm import Problem, decode_problems, require_fits
+from dcm_helpers.optimize.solver import require_solvable
+from dcm_helpers.stm import Problem, decode_problems
 from dcm_helpers.watch import Progress, thinned
 
 
@@ -52,9 +52,7 @@ class ContentOptimizer:
                   and yielded, and the rest, in the middle of a step, too, is left unfinished
         Raises:   InputError before any work if ids repeat or a row does not fit the Generator's window
         """
-        ids = [problem.id for problem in problems]
-        require(len(set(ids)) == len(ids), "two problems have the same id; ids must be unique, they seed the starts")
-        require_fits(self.generator, problems, self.config.K)
+        require_solvable(self.generator, problems, self.config.K)
         waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}

@@ -5,9 +5,10 @@ from threading import Event
 from typing import Protocol
 
 from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.result import Result
-from dcm_helpers.stm import Problem
+from dcm_helpers.stm import Problem, require_fits
 from dcm_helpers.watch import Progress
 
 
@@ -29,3 +30,13 @@ class Solver(Protocol):
 
 MakeSolver = Callable[[Generator, OptimizerConfig], Solver]
 """Makes the solver of some settings, as :class:`dcm_helpers.optimize.ContentOptimizer` does when it is called."""
+
+
+def require_solvable(generator: Generator, problems: Sequence[Problem], K: int) -> None:
+    """Check before any work is done what every solver relies on.
+
+    Raises:   InputError if ids repeat, or a row does not fit the Generator's window
+    """
+    ids = {problem.id for problem in problems}
+    require(len(ids) == len(problems), "two problems have the same id; ids must be unique, they seed the starts")
+    require_fits(generator, problems, K)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dcm_helpers.config import Kind
 from dcm_helpers.errors import require
+from dcm_helpers.markup import half_a_character
 
 SHAPELESS = "\u115f\u1160\u2800\u3164\uffa0"
 """Letters and signs that are drawn as nothing: fillers, and Braille without a dot."""
@@ -87,6 +88,6 @@ def text_of(value: object, name: str, where: str) -> str:
     Raises:   InputError if it is no text, or holds half of a character, which no file and no tokenizer can take
     """
     require(isinstance(value, str), f"{where}: field {name!r} is {value!r}; expected text in quotes")
-    half = next((sign for sign in value if "\ud800" <= sign <= "\udfff"), None)
+    half = half_a_character(value)
     require(half is None, f"{where}: field {name!r} holds {half!r}, half of a character; write the whole character")
     return value.strip()

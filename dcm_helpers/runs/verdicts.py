@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dcm_helpers.config import MODES, Kind
 from dcm_helpers.errors import require
 from dcm_helpers.stats import rate
-from dcm_helpers.store import RunFolder
+from dcm_helpers.store import STAGES, RunFolder
 
 RANDOM_FRACTION = 0.3
 """A view converges when its loss without EOS is below this fraction of its random baseline ..."""
@@ -244,21 +244,22 @@ def counted(reasons: dict) -> str:
 
 def summarize(folder: RunFolder) -> dict:
     """What a folder's records say, by stage; None for a stage without records."""
-    pairs = folder.manifest["data"]["pairs"]
-    for stage, expected in ((1, len(MODES) * pairs), (2, pairs), (3, pairs)):
-        found = len(folder.records(stage))
+    manifest = folder.manifest
+    pairs, sessions = manifest["data"]["pairs"], manifest["sessions"]
+    one, two, three = found = [folder.records(stage) for stage in STAGES]
+    for stage, records, expected in zip(STAGES, found, (len(MODES) * pairs, pairs, pairs), strict=True):
         require(
-            found <= expected,
-            f"{folder.path} has {found} problems of stage {stage} and {pairs} pairs; some records are not its own",
+            len(records) <= expected,
+            f"{folder.path} has {len(records)} problems of stage {stage} and {pairs} pairs; some records are not its "
+            "own",
         )
-    converged = sum(record["converged"] or False for record in folder.records(2))
-    sessions = folder.manifest["sessions"]
+    converged = sum(record["converged"] or False for record in two)
     asked = sessions[-1].get("num_validate") if sessions else None  # earlier versions do not say
     return {
         "pairs": pairs,
-        "stage1": summarize_stage1(folder.records(1), expected=len(MODES) * pairs),
-        "stage2": summarize_stage2(folder.records(2), expected=pairs),
-        "stage3": summarize_stage3(folder.records(3), expected=min(converged, asked or converged)),
+        "stage1": summarize_stage1(one, expected=len(MODES) * pairs),
+        "stage2": summarize_stage2(two, expected=pairs),
+        "stage3": summarize_stage3(three, expected=min(converged, asked or converged)),
     }
 
 

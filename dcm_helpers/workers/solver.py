@@ -7,10 +7,10 @@ from threading import Event
 from typing import Any
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import InputError, require
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import Result
-from dcm_helpers.stm import Problem, require_fits
+from dcm_helpers.optimize import Result, require_solvable
+from dcm_helpers.stm import Problem
 from dcm_helpers.watch import Progress, WorkerProgress
 from dcm_helpers.workers.fleet import LIVES, Fleet, Member
 from dcm_helpers.workers.protocol import Job, job_message, number, result_of
@@ -62,9 +62,8 @@ class FleetSolver:
 
         Raises:   InputError if no worker is left, or a row does not fit the Generator's window
         """
-        require_fits(self.generator, problems, self.config.K)
+        require_solvable(self.generator, problems, self.config.K)
         by_id = {problem.id: problem for problem in problems}
-        require(len(by_id) == len(problems), "two problems have the same id; ids must be unique, they seed the starts")
         share = Share(list(by_id), least=self.config.batch_size or 1)
         waited = self._begin()
         progress, stopping = Progress(), False
