@@ -21,8 +21,8 @@ from dcm_helpers.shell import FINISHED, STOPPED, command_line
 class Command:
     """Do jobs that come as lines of JSON on stdin, and say on stdout, a line each, what comes of them.
 
-    Over ssh or by any scheduler; docs/worker.md has the messages with examples. With --jobs a file is read in place of
-    stdin, and of its jobs only this task's share, as a Slurm array numbers them.
+    Over ssh or by any scheduler; dcm_helpers/workers/README.md has the messages with examples. With --jobs a file is
+    read in place of stdin, and of its jobs only this task's share, as a Slurm array numbers them.
     """
 
     generator: tyro.conf.OmitArgPrefixes[GeneratorConfig] = field(default_factory=GeneratorConfig)

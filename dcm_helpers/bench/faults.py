@@ -1,158 +1,147 @@
-"""Killing a distributed run at random moments, and counting what is lost: ``python -m dcm_helpers.bench.faults``.
+"""Killing and damaging runs at random moments, and counting what is lost: ``python -m dcm_helpers.bench.faults``.
 
 Every trial is a run of the tests' Generator with two workers on this machine. Something of it is killed or damaged at a
-random moment; then the same command is given again, until it ends well. Lost, doubled and wrong results are counted.
+random moment; then the same command is given again, with workers or without, until it ends well. What is lost, doubled
+or wrong is counted.
 """
 
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import tyro
 
+from dcm_helpers.bench.trial import FAKETIME, PAIRS, Trial, own_clock, own_disk
 from dcm_helpers.config import GeneratorConfig
-from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.errors import require
+from dcm_helpers.generator import load_generator
 from dcm_helpers.runs import problem_of
+from dcm_helpers.shell import FINISHED, command_line
 from dcm_helpers.stm import Row, score_rows
 from dcm_helpers.store import RunFolder
 
-PAIRS = 8
 AGAIN = 4
 """The same command is given again at most so often."""
 TOLERANCE = 1e-4
 """Relative: a stored loss was computed in another batch."""
-LONGEST = 240
-"""Seconds that a run may take."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at a random moment of a run, and then to its folder before the command is given again."""
+
+    during: Callable[[Trial], object] = lambda trial: trial.process.kill()
+    after: Callable[[Trial], object] = lambda trial: None
+    within: Callable[[Trial], AbstractContextManager] = nullcontext
+    again: int = 0
+    """Problems that it makes the command do once more."""
+
+
+FAULTS = {
+    "driver killed": Fault(),
+    "worker killed": Fault(lambda trial: trial.kill("ray::Actor")),
+    "node killed": Fault(lambda trial: trial.kill("raylet/raylet")),
+    "head killed": Fault(lambda trial: trial.kill("gcs/gcs_server")),
+    "told to end": Fault(lambda trial: trial.process.send_signal(signal.SIGTERM)),
+    "last record torn": Fault(after=lambda trial: trial.cut("stage2.jsonl")),
+    "last curve torn": Fault(after=lambda trial: trial.cut("history.jsonl")),
+    "content cut": Fault(after=lambda trial: trial.cut("content*.safetensors"), again=1),
+    "disk full": Fault(Trial.fill, Trial.clear, own_disk),
+    "disk read-only": Fault(after=Trial.forbid, within=own_disk),
+    "clock set": Fault(Trial.set_clock, Trial.set_clock, own_clock),
+}
 
 
 @dataclass(frozen=True)
 class Command:
-    """Kill a distributed run at random moments, go on with it, and count what is lost, doubled or wrong."""
+    """Kill and damage runs at random moments, go on with them, and count what is lost, doubled or wrong.
 
-    trials: int = 20
-    """How many runs."""
+    Linux only. A full and a read-only disk need the right to mount one, a clock that is set needs libfaketime.
+    """
+
+    trials: int = 22
+    """How many runs; the kinds of faults take turns."""
     seed: int = 0
-    """Seed of kinds and moments."""
+    """Seed of moments and places."""
+    only: tuple[str, ...] = ()
+    """Kinds of faults, where not all are wanted."""
 
 
-def command_of(folder: Path) -> list[str]:
-    """A small distributed run."""
-    words = [
-        sys.executable,
-        "-m",
-        "dcm_helpers.run_phase1a",
-        "--model",
-        "tiny",
-        "--device",
-        "cpu",
-        "--dtype",
-        "float32",
-    ]
-    words += ["--K", "8", "--lr", "0.1", "--num-steps", "200", "--num-restarts", "1", "--num-examples", str(PAIRS)]
-    words += ["--batch-size", "2", "--ignore-gates", "--distributed", "localhost:0:100,localhost:1:100"]
-    return [*words, "--output-dir", str(folder), "--run-name", "run"]
+def happened(fault: Fault, trial: Trial) -> Counter:
+    """One run with one fault, gone on with. Returns what is wrong with how its commands ended, and with its records."""
+    with fault.within(trial):
+        trial.start(trial.workers)
+        time.sleep(trial.draw.uniform(0.3, 1.0) * trial.longest / (1 if trial.workers else 2))
+        fault.during(trial)
+        found = trial.ended()
+        fault.after(trial)
+        for _ in range(AGAIN):
+            trial.start(trial.workers and trial.draw.random() < 0.5)
+            found += trial.ended()
+            if trial.process.returncode == FINISHED:
+                return found + judged(RunFolder.read(trial.run), fault.again)
+    return found + Counter(not_finished=1)
 
 
-def below(pid: int) -> dict[int, str]:
-    """All processes that a process has started, directly or not, with their command lines (Linux)."""
-    lines = subprocess.check_output(["ps", "-eo", "pid=,ppid=,args="], text=True).splitlines()
-    table = {int(line.split()[0]): (int(line.split()[1]), line.split(None, 2)[2]) for line in lines}
-    found: dict[int, str] = {}
-    while True:
-        new = {each: args for each, (parent, args) in table.items() if each not in found and parent in {pid, *found}}
-        if not new:
-            return found
-        found |= new
+def judged(folder: RunFolder, again: int) -> Counter:
+    """What is wrong with the records of a finished run: lost and doubled problems, losses that are not their contents'.
 
-
-def kill(process: subprocess.Popen, name: str, draw: random.Random) -> bool:
-    """Kill one of the processes of a run whose command line holds a name. Returns whether there was one."""
-    pids = [pid for pid, args in below(process.pid).items() if name in args]
-    if pids:
-        os.kill(draw.choice(pids), signal.SIGKILL)
-    return bool(pids)
-
-
-def torn(path: Path, draw: random.Random) -> None:
-    """Cut a file somewhere in its last line."""
-    if path.is_file() and (size := path.stat().st_size):
-        os.truncate(path, size - draw.randrange(1, min(size, 200)))
-
-
-WHILE: dict[str, Callable[[subprocess.Popen, random.Random], object]] = {
-    "driver killed": lambda process, draw: process.kill(),
-    "worker killed": lambda process, draw: kill(process, "ray::Actor", draw),
-    "node killed": lambda process, draw: kill(process, "raylet/raylet", draw),
-    "driver told to end": lambda process, draw: process.send_signal(signal.SIGTERM),
-}
-"""What is done to a run while it goes on."""
-AFTER: dict[str, Callable[[Path, random.Random], None]] = {
-    "last record torn": lambda folder, draw: torn(folder / "stage2.jsonl", draw),
-    "last curve torn": lambda folder, draw: torn(folder / "history.jsonl", draw),
-}
-"""What is done to the folder of a run whose driver was killed."""
-
-
-def trial(kind: str, folder: Path, draw: random.Random, longest: float) -> Counter:
-    """One run with one fault, gone on with. Returns what came of it."""
-    process = subprocess.Popen(command_of(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    time.sleep(draw.uniform(0.3, 1.0) * longest)
-    WHILE.get(kind, WHILE["driver killed"])(process, draw)
-    _, told = process.communicate(timeout=LONGEST)
-    outcome = Counter({"tracebacks": "Traceback" in told})
-    if kind in AFTER:
-        AFTER[kind](folder / "run", draw)
-    for _ in range(AGAIN):
-        done = subprocess.run(command_of(folder), capture_output=True, text=True, timeout=LONGEST)
-        outcome["tracebacks"] += "Traceback" in done.stderr
-        if done.returncode == 0:
-            break
-    outcome["not finished"] += done.returncode != 0
-    return outcome
-
-
-def judged(folder: RunFolder, generator: Generator) -> Counter:
-    """What is wrong with the records of a finished run."""
-    lines = [line for line in (folder.path / "stage2.jsonl").read_text().splitlines() if line]
+    Args:     again  problems that were to be done once more, and so may have two lines
+    """
+    generator = load_generator(GeneratorConfig("tiny", "cpu", "float32"))
     records = folder.records(2)
-    found = Counter({"lost": PAIRS - len(records), "doubled": len(lines) - len(records)})
+    lines = len((folder.path / "stage2.jsonl").read_text().splitlines())
+    found = Counter(lost=PAIRS - len(records), doubled=max(0, lines - len(records) - again))
     for record in records:
         problem = problem_of(generator, record)
         rows = [Row.of(generator, view, 0) for view in problem.views]
         scores = score_rows(generator, rows, folder.content(record)[None], record["K"])
         losses = torch.tensor([score["loss"] for score in scores])
         stored = torch.tensor([view["loss"] for view in record["views"]])
-        found["other loss"] += not torch.allclose(losses, stored, rtol=TOLERANCE, atol=1e-6)
+        found["other_loss"] += not torch.allclose(losses, stored, rtol=TOLERANCE, atol=1e-6)
     return found
 
 
-def main() -> int:
-    """Run the campaign and print its counts. Returns 0 if nothing was lost, doubled or wrong."""
-    command = tyro.cli(Command, prog="python -m dcm_helpers.bench.faults")
-    generator = load_generator(GeneratorConfig("tiny", "cpu", "float32"))
-    draw, kinds = random.Random(command.seed), [*WHILE, *AFTER]
-    totals: dict[str, Counter] = {kind: Counter() for kind in kinds}
+def campaign(arguments: Sequence[str] | None) -> int:
+    """Run the trials and print their counts."""
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.bench.faults")
+    unknown = sorted(set(command.only) - FAULTS.keys())
+    require(not unknown, f"only names {', '.join(unknown)}; expected some of: {', '.join(FAULTS)}")
+    kinds = command.only or [
+        kind
+        for kind, fault in FAULTS.items()
+        if (fault.within is not own_disk or os.geteuid() == 0) and (fault.within is not own_clock or FAKETIME)
+    ]
+    draw, totals = random.Random(command.seed), {kind: Counter() for kind in kinds}
+    print(f"left out on this machine: {', '.join(FAULTS.keys() - totals.keys()) or 'nothing'}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as place:
+        whole = Trial(Path(place) / "whole", draw, 0)
         started = time.perf_counter()
-        subprocess.run(command_of(Path(place) / "whole"), capture_output=True, check=True)
+        whole.start(workers=True)
+        require(not any(whole.ended().values()), "a run to which nothing happens does not end well")
         longest = time.perf_counter() - started
         for number in range(command.trials):
-            kind, folder = kinds[number % len(kinds)], Path(place) / str(number)
-            outcome = trial(kind, folder, draw, longest) + judged(RunFolder.read(folder / "run"), generator)
-            totals[kind].update({"trials": 1, **outcome})
-            print(f"{number + 1}/{command.trials} {kind}: {dict(outcome) or 'nothing wrong'}", file=sys.stderr)
+            kind = kinds[number % len(kinds)]
+            found = +happened(FAULTS[kind], Trial(Path(place) / str(number), draw, longest))
+            totals[kind].update({"trials": 1, **found})
+            print(f"{number + 1}/{command.trials} {kind}: {dict(found) or 'nothing wrong'}", file=sys.stderr)
     for kind, counts in totals.items():
         print(f"{kind:20} {dict(counts)}")
-    return int(any(sum(counts.values()) > counts["trials"] for counts in totals.values()))
+    return FINISHED if all(set(counts) <= {"trials", "ended_by_the_engine"} for counts in totals.values()) else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 if nothing was lost, doubled or wrong, else 1."""
+    return command_line(campaign, arguments, "What was counted is above.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Runs: what is computed in stages, what it amounts to, and reading it back.
 
+begin      what a configuration names, loaded, and its run folder, opened
 stages     stages 1, 2 and 3 on a run folder
 diagnosis  what a failed gate means
 places     where the files that a run names are

@@ -1,5 +1,6 @@
 from .baselines import answer_from_text as answer_from_text
 from .baselines import view_baselines as view_baselines
+from .begin import prepare as prepare
 from .open import open_run as open_run
 from .open import readable_run as readable_run
 from .open import readable_runs as readable_runs
@@ -7,7 +8,6 @@ from .places import stored_place as stored_place
 from .run import Run as Run
 from .run import Solution as Solution
 from .run import problem_of as problem_of
-from .stages import prepare as prepare
 from .tables import rate_table as rate_table
 from .verdicts import STAGE1_GATE as STAGE1_GATE
 from .verdicts import STAGE3_BAR as STAGE3_BAR

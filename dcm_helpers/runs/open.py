@@ -82,7 +82,7 @@ def example_run(config: RunConfig) -> Run:
     """
     # imported here: looking at a run that is there needs nothing that optimizes
     from dcm_helpers.optimize import ContentOptimizer
-    from dcm_helpers.runs.stages import prepare
+    from dcm_helpers.runs.begin import prepare
     from dcm_helpers.watch import stopping_on_interrupt
 
     with prepare(config, ContentOptimizer) as phase, stopping_on_interrupt(phase.stop):

@@ -2,16 +2,10 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import json
-import platform
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from threading import Event
 from types import MappingProxyType
 
@@ -19,99 +13,18 @@ import torch
 
 from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import require
-from dcm_helpers.generator import PACKAGED, Generator, load_generator
+from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import MakeSolver, Result
-from dcm_helpers.pairs import SOURCES, Dataset, load_pairs
+from dcm_helpers.pairs import Dataset
 from dcm_helpers.runs.baselines import view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
-from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
-from dcm_helpers.stm import Problem, decode_problems, joint_problems, mode_ids, single_problems, why_too_long
+from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems
 from dcm_helpers.store import MANIFEST, SUMMARY, RunFolder
 from dcm_helpers.watch import follow
 
 DECODED_TOGETHER = 32
-
-
-def prepare(
-    config: RunConfig, make_solver: MakeSolver, resume: bool = True, generator: Generator | None = None
-) -> "Phase1a":
-    """Load what a configuration names and open its run folder, ready to :meth:`Phase1a.run`.
-
-    Data and targets are checked before the folder is made, so a mistake in them leaves nothing behind. Use it in a
-    ``with`` block, or close its folder, to let other processes write there.
-
-    Args:     make_solver  what finds the contents;  resume  False refuses a run folder that exists;  generator  the
-              one that ``config`` names, where it is loaded already
-    Raises:   InputError if the Generator, the pairs or the folder cannot be used
-    """
-    loaded = load_pairs(config.data)
-    generator = generator or load_generator(config.generator)
-    dataset = loaded.writable(generator)
-    problems = joint_problems(generator, dataset.pairs, config.modes)
-    too_long = {each.pair: why_too_long(generator, each, config.optimizer.K) for each in problems}
-    dataset = dataset.without(too_long, generator.name)
-    fingerprint = generator.fingerprint()
-    precision = str(generator.dtype).removeprefix("torch.")
-    settings = config.identity()
-    settings["generator"]["dtype"] = precision  # what 'auto' came to on this machine
-    settings["generator"]["model"] = settled(config.generator.model, PACKAGED)
-    settings["data"]["dataset"] = settled(config.data.dataset, SOURCES)
-    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": loaded.fingerprint()}
-    manifest = {
-        "generator": {
-            "name": generator.name,
-            "fingerprint": fingerprint,
-            "dtype": precision,
-            "bos_ids": generator.bos_ids,
-            "eos_id": generator.eos_id,
-            "mode_ids": mode_ids(generator, config.modes),
-            "target_text": "raw text, tokenized on its own, then EOS",
-            "prompt_format": generator.prompt_format,
-        },
-        "data": {
-            "source": dataset.source,
-            "account": str(dataset),
-            "pairs": len(dataset.pairs),
-            "fingerprint": loaded.fingerprint(),
-            "unwritable": list(dataset.unwritable),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("dynamic-context-memory", "torch", "transformers", "tokenizers")},
-        },
-        "sessions": [],
-    }
-    path = Path(config.output_dir).expanduser() / (config.run_name or run_name(config, identity))
-    require(
-        set(config.stages) != {3} or (path / MANIFEST).exists(),
-        f"stage 3 decodes what stage 2 stored, and there is no run {path} yet; use --stage 2,3",
-    )
-    folder = RunFolder.create(path, identity, manifest, resume)
-    try:
-        for record in (*folder.records(1), *folder.records(2)):
-            folder.content(record)  # what is gone or damaged is told before anything goes on from it
-    except BaseException:
-        folder.close()
-        raise
-    return Phase1a(generator, dataset, config, folder, make_solver)
-
-
-def run_name(config: RunConfig, identity: dict) -> str:
-    """A folder name that a person can read and that differs whenever results could."""
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
-    model, dataset = plain(identity["generator"]["model"]), plain(Path(identity["data"]["dataset"]).stem)
-    optimizer = config.optimizer
-    return (
-        f"{model}-{dataset}-n{config.data.num_examples}-K{optimizer.K}-lr{optimizer.lr:g}"
-        f"-{optimizer.stop_rule}-seed{optimizer.seed}-{digest}"
-    )
-
-
-def plain(name: str) -> str:
-    """The last part of a name, with nothing in it that other programs choke on."""
-    return re.sub(r"[^\w.+-]+", "_", Path(name).name).strip("-._") or "unnamed"
 
 
 @dataclass
@@ -126,6 +39,8 @@ class Phase1a:
     """What finds the contents of a stage."""
     stop: Event = field(default_factory=Event)
     """Set it (from a signal handler or a button) to end after the current step with everything finished stored."""
+    again: set[str] = field(default_factory=set)
+    """Problems that have a record and are done once more: their contents are gone."""
 
     def run(self) -> dict:
         """Run the configured stages in order, each only if the one before passed its gate, and summarize.
@@ -235,7 +150,7 @@ class Phase1a:
         return True
 
     def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:
-        """Optimize the problems of a stage that have no record yet."""
+        """Optimize the problems of a stage that have no record yet, or none with a content."""
         known = {record["problem"]: record["reconstructed"] for record in self.folder.records(stage)}
         strange = sorted(known.keys() - {problem.id for problem in problems})
         require(
@@ -244,7 +159,8 @@ class Phase1a:
             f"delete its line in stage{stage}.jsonl",
         )
         title = f"Stage {stage}, {'single targets' if stage == 1 else 'joint pairs'}"
-        yield from self.watched(title, problems, config, known)
+        left = {problem: ended for problem, ended in known.items() if problem not in self.again}
+        yield from self.watched(title, problems, config, left)
 
     def watched(
         self,
@@ -270,6 +186,7 @@ class Phase1a:
         """Put one finished problem on disk."""
         steps, losses = zip(*result.history, strict=True)
         self.folder.append(record["stage"], record, result.content, {"steps": steps, "losses": losses})
+        self.again.discard(record["problem"])
 
     def decode(self, problems: Sequence[Problem], records: Sequence[dict]) -> list[list[tuple[int, ...]]]:
         """What greedy decoding writes, per problem and view, from the contents on disk."""

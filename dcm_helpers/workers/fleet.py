@@ -3,10 +3,12 @@
 import contextlib
 import itertools
 import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from dcm_helpers.config import GeneratorConfig
@@ -18,6 +20,12 @@ from dcm_helpers.workers.worker import Worker
 
 LIVES = 3
 """A worker that died so often is not started again."""
+ASKED_EVERY = 2.0
+"""Seconds between two questions whether the cluster lives."""
+SILENT = 15.0
+"""Seconds without an answer after which the cluster is taken for dead."""
+LAST_WORDS = 10.0
+"""Seconds that a dead cluster is given to be shut down."""
 
 
 def ray_or_a_word() -> Any:
@@ -84,33 +92,75 @@ class Fleet:
         self.ray = ray_or_a_word()
         self._jobs = itertools.count()
         self._fingerprint: str | None = None
+        self._answered = 0.0
+        self._closed = Event()
+        self._lost = ""
 
     def __enter__(self) -> "Fleet":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        here = all(member.place.host == "localhost" for member in self.members)
+        here = not os.environ.get("RAY_ADDRESS") and all(each.place.host == "localhost" for each in self.members)
         options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
-        if not here or os.environ.get("RAY_ADDRESS"):
+        if not here:
             options = {"address": os.environ.get("RAY_ADDRESS", "auto"), "log_to_driver": False}
         else:
             options["num_cpus"] = max(len(self.members), os.cpu_count() or 1)
+        handler = signal.getsignal(signal.SIGTERM)
         try:
             self.ray.init(ignore_reinit_error=True, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+            with contextlib.suppress(ValueError):  # outside the main thread, Ray leaves it alone
+                signal.signal(signal.SIGTERM, handler)  # Ray took it for itself
+        except SystemExit as error:  # that is what its handler makes of the signal
+            raise KeyboardInterrupt from error
+        except Exception as error:  # Ray raises plain ones, too
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if here:
+                raise InputError(f"Ray could not be started ({reason}); the same command tries again") from error
             raise InputError(
                 f"no Ray cluster answers ({reason}); run `ray start --head` on one host, `ray start --address=...` on "
                 "the others, and name it in RAY_ADDRESS"
             ) from error
-        self._nodes = [node_of(self.ray, member.place) for member in self.members]
+        for member in self.members:
+            node_of(self.ray, member.place)
+        self.watch(self.ray.get_runtime_context().get_node_id())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for member in self.members:
-            if member.actor is not None:
-                with contextlib.suppress(Exception):
-                    self.ray.kill(member.actor)
-        self.ray.shutdown()
+        self._closed.set()
+
+        def close() -> None:
+            for member in self.members:
+                if member.actor is not None:
+                    with contextlib.suppress(Exception):
+                        self.ray.kill(member.actor)
+            self.ray.shutdown()
+
+        closing = Thread(target=close, daemon=True)
+        closing.start()
+        closing.join(LAST_WORDS if self._lost else None)
+
+    def watch(self, mine: str) -> None:
+        """Ask the cluster now and then whether a node lives, in a thread: a dead cluster does not even refuse."""
+        self._answered = time.monotonic()
+
+        def ask() -> None:
+            while not self._closed.wait(ASKED_EVERY):
+                if not any(node["NodeID"] == mine and node["Alive"] for node in self.ray.nodes()):
+                    self._lost = "Ray's process on this host died"
+                    return
+                self._answered = time.monotonic()
+
+        Thread(target=ask, daemon=True).start()
+
+    def check(self) -> None:
+        """See whether there is a cluster at all.
+
+        Raises:   InputError if it is dead
+        """
+        if time.monotonic() - self._answered > SILENT:
+            self._lost = self._lost or "Ray's head does not answer"
+        if self._lost:
+            raise InputError(f"{self._lost}; what is done is kept, and the same command continues")
 
     def prepare(self, generator: Generator) -> None:
         """Take the precision and the weights of a run's Generator as those that every worker must have."""
@@ -122,9 +172,12 @@ class Fleet:
         return str(next(self._jobs))
 
     def start(self, member: Member) -> Any:
-        """Start a worker's actor. Returns what to wait for: its ``ready`` message."""
-        node = self._nodes[self.members.index(member)]
-        beside = sum(other == node for other in self._nodes)
+        """Start a worker's actor. Returns what to wait for: its ``ready`` message.
+
+        Raises:   InputError if its host is not, or no longer, in the cluster
+        """
+        node = node_of(self.ray, member.place)
+        beside = sum(other.place.host == member.place.host for other in self.members)
         gpus = int(node["Resources"].get("GPU", 0))
         member.ready, member.stream, member.job, member.seen = None, None, {}, {}
         needed = gpus if member.place.device == SHARDED else 1

@@ -78,6 +78,7 @@ class FleetSolver:
                 self._hand_out(share, by_id, waited)
             if not waited or (stopping and not any(member.stream for member in self._alive)):
                 break
+            self.fleet.check()
             for what in self.fleet.ray.wait(list(waited), timeout=POLL_SECONDS, fetch_local=False)[0]:
                 result = self._hear(what, waited, share, by_id)
                 if result is not None:
@@ -154,9 +155,13 @@ class FleetSolver:
         member.deaths += 1
         if member.dropped:
             print(f"{member.place} died {LIVES} times and is left out: {reason}", file=sys.stderr)
-        else:
-            print(f"{member.place} died and is started again: {reason}", file=sys.stderr)
+            return
+        try:
             waited[self.fleet.start(member)] = member
+            print(f"{member.place} died and is started again: {reason}", file=sys.stderr)
+        except InputError as gone:
+            member.deaths = LIVES
+            print(f"{member.place} died and is left out: {gone}", file=sys.stderr)
 
     def _told(self, progress: Progress, by_id: dict[str, Problem]) -> Progress:
         """The progress of all workers together."""

@@ -11,7 +11,7 @@ from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig, Run
 from dcm_helpers.errors import InputError
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.runs import open_run, prepare, readable_runs
-from dcm_helpers.runs.stages import plain
+from dcm_helpers.runs.begin import plain
 from dcm_helpers.show import next_commands, run_summary
 from dcm_helpers.stm import joint_problems
 from dcm_helpers.store import RunFolder
@@ -199,12 +199,22 @@ def test_a_diagnosis_that_was_interrupted_is_offered_again(tmp_path, tiny):
     assert "Find out what its failures mean" in next_commands(folder)
 
 
-def test_a_run_whose_contents_are_gone_is_not_gone_on_with(tmp_path, tiny):
+def test_what_has_no_content_any_more_is_done_again(tmp_path, tiny, capsys):
     folder = made(config(tmp_path, run_name="run"), tiny)
-    (folder.path / folder.records(2)[0]["content"]["file"]).unlink()
-    with pytest.raises(InputError, match=r"is missing; it holds the content of .* delete the record's line"):
-        made(config(tmp_path, run_name="run"), tiny)
-    made(config(tmp_path, run_name="another"), tiny)
+    gone, damaged = folder.records(2)[:2]
+    before = {record["problem"]: (record["steps"], record["loss"]) for record in folder.records(2)}
+    (folder.path / gone["content"]["file"]).unlink()
+    os.truncate(folder.path / damaged["content"]["file"], 50)
+    capsys.readouterr()
+    folder = made(config(tmp_path, run_name="run"), tiny)
+    told = capsys.readouterr().err
+    assert (
+        "2 finished problems have no content any more" in told and f"holds the content of {gone['problem']!r}" in told
+    )
+    assert {record["problem"]: (record["steps"], record["loss"]) for record in folder.records(2)} == before
+    assert all(len(folder.content(record)) for stage in (2, 3) for record in folder.records(stage))
+    made(config(tmp_path, run_name="run"), tiny)
+    assert "no content" not in capsys.readouterr().err
 
 
 def test_a_part_without_baselines_has_no_verdict(tmp_path, tiny):
