@@ -35,9 +35,11 @@ class Command:
     'race': the whole way to exact reconstruction, on the same pairs
 
     'growth': cost and memory against problems, slots, target length and batch
+
+    'scale': how many workers one driver can serve, with workers that sleep; draws scaling.svg beside the output
     """
 
-    part: tuple[Literal["speed", "race", "growth"], ...] = ("speed", "race", "growth")
+    part: tuple[Literal["speed", "race", "growth", "scale"], ...] = ("speed", "race", "growth")
     """What to time."""
     model: str = "smollm2-135m"
     """Generator: 'smollm2-135m', 'tiny', a hub id or a local folder."""
@@ -68,15 +70,22 @@ class Command:
     A race of slow methods takes long: 1 times each once."""
     problems: tuple[int, ...] = (10, 100, 1000, 10000)
     """Sizes of the growth runs."""
+    workers: tuple[int, ...] = (1, 10, 100, 1000)
+    """Numbers of workers that sleep."""
+    seconds: tuple[float, ...] = (2.6, 0.26, 0.026)
+    """Seconds that such a worker takes for a problem: 2.6 is SmolLM2 at K=8 on two cores; the others are ten and a
+    hundred times as fast."""
     output: Path = field(default_factory=lambda: Path("results/benchmark.json"))
     """Where the figures go as JSON."""
 
     def __post_init__(self):
         for name in ("num_examples", "K", "num_steps", "repeats"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("part", "methods", "problems"):
+        for name in ("part", "methods", "problems", "workers", "seconds"):
             require(bool(getattr(self, name)), f"{name} names nothing; leave it out, or name some")
-        require(min(self.problems) >= 1, f"problems is {self.problems}; expected numbers of at least 1")
+        for name in ("problems", "workers"):
+            require(min(getattr(self, name)) >= 1, f"{name} is {getattr(self, name)}; expected numbers of at least 1")
+        require(min(self.seconds) >= 1e-3, f"seconds is {self.seconds}; expected numbers of at least 0.001")
 
 
 def speed(command: Command) -> dict:
@@ -172,6 +181,22 @@ def growth(command: Command) -> dict:
     return {"runs": runs, "steps": steps}
 
 
+def scale(command: Command) -> dict:
+    """The part 'scale': one driver with workers that sleep, and what the baselines cost it."""
+    from dcm_helpers.bench import baseline_seconds, scale_table
+    from dcm_helpers.pairs import load_pairs
+    from dcm_helpers.show import throughput
+
+    generator, problems = prepared(command, command.dtype, command.compile)
+    pairs = {pair.id: pair for pair in load_pairs(DataConfig(command.dataset, command.num_examples)).pairs}
+    baselines = baseline_seconds(generator, problems, [pairs[problem.pair] for problem in problems], command.K)
+    print(f"\nBaselines of a pair, {generator.name}: {baselines:.2f} s of the driver")
+    rows = scale_table(command.workers, command.seconds)
+    print_rows(rows)
+    throughput(rows, baselines).write_image(command.output.with_name("scaling.svg"))
+    return {"baseline_seconds": baselines, "rows": rows}
+
+
 def print_rows(rows: list[dict]) -> None:
     """Dictionaries with the same keys as a table."""
     widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) + 2 for name in rows[0]}
@@ -200,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def benchmark(arguments: Sequence[str] | None) -> int:
     """Measure the parts that were asked for, and keep the figures of each."""
-    parts = {"speed": speed, "race": run_race, "growth": growth}
+    parts = {"speed": speed, "race": run_race, "growth": growth, "scale": scale}
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
     import torch
     from transformers.utils import logging

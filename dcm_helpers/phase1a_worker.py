@@ -1,20 +1,26 @@
 """A worker behind a pipe: jobs on stdin, progress and results on stdout: ``python -m dcm_helpers.phase1a_worker``."""
 
 import contextlib
+import io
 import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
+from typing import TextIO
 
 import tyro
 
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError, require
+from dcm_helpers.files import is_there
 from dcm_helpers.shell import FINISHED, STOPPED, command_line
+
+SLURM = {"ID": "0", "MIN": "0", "STEP": "1", "COUNT": "1"}
+"""What Slurm says of an array's task, and what is taken where there is none."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,10 @@ class Command:
     generator: tyro.conf.OmitArgPrefixes[GeneratorConfig] = field(default_factory=GeneratorConfig)
     jobs: Path | None = None
     """A file of jobs, one a line, in place of stdin."""
-    index: int = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
-    """Which share of --jobs is done here, counted from 0."""
-    count: int = int(os.environ.get("SLURM_ARRAY_TASK_COUNT", "1"))
-    """How many shares there are."""
+    index: int | None = None
+    """Which share of --jobs is done here, counted from 0; None asks Slurm, or does all."""
+    count: int | None = None
+    """How many shares there are; None asks Slurm."""
     schema: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only print the JSON schema of the messages."""
 
@@ -51,11 +57,7 @@ def serve(arguments: Sequence[str] | None) -> int:
     if command.schema:
         print(json.dumps(schema(), indent=2))
         return FINISHED
-    require(
-        0 <= command.index < command.count,
-        f"index is {command.index} of {command.count} shares; expected a number from 0 to {command.count - 1}",
-    )
-
+    share = share_of(command) if command.jobs is not None else (0, 1)
     stopped = threading.Event()
 
     def emit(told: dict) -> None:
@@ -63,51 +65,91 @@ def serve(arguments: Sequence[str] | None) -> int:
         if told["type"] == "end" and told["stopped"]:  # by a message or a signal: no other job is begun
             stopped.set()
 
-    worker = Worker.load(command.generator)
-    emit(worker.ready())
-    with stopping_on_interrupt(worker.stop):
-        for job in jobs_of(command, worker.stop, stopped):
-            if isinstance(job, InputError):
-                emit(message("error", job=None, message=str(job)))
-                continue
-            worker.work(job, emit)
-            if stopped.is_set():
-                return STOPPED
+    with lines_of(command.jobs) as lines:
+        worker = Worker.load(command.generator)
+        emit(worker.ready())
+        with stopping_on_interrupt(worker.stop):
+            for job in jobs_of(lines, share, worker.stop, stopped):
+                if isinstance(job, InputError):
+                    emit(message("error", job=None, message=str(job)))
+                    continue
+                worker.work(job, emit)
+                if stopped.is_set():
+                    return STOPPED
     return FINISHED
 
 
-def jobs_of(command: Command, stop: threading.Event, stopped: threading.Event):
-    """The jobs of stdin or of a file's share, each as a message; what is none, as the error that says so.
+def share_of(command: Command) -> tuple[int, int]:
+    """Which share of a file's jobs is done, and how many there are.
+
+    Raises:   InputError if there is no such share
+    """
+    places = {name: os.environ.get(f"SLURM_ARRAY_TASK_{name}", default) for name, default in SLURM.items()}
+    strange = [f"SLURM_ARRAY_TASK_{name} is {value!r}" for name, value in places.items() if not value.isdecimal()]
+    require(not strange, f"{', '.join(strange)}; expected numbers; give --index and --count")
+    task, least, step, count = (int(places[name]) for name in SLURM)
+    index = (task - least) // max(step, 1) if command.index is None else command.index
+    count = count if command.count is None else command.count
+    require(
+        0 <= index < count, f"index is {index} of {count} shares; expected a number from 0, and a count above the index"
+    )
+    return index, count
+
+
+@contextlib.contextmanager
+def lines_of(jobs: Path | None) -> Iterator[TextIO]:
+    """Where jobs are read from; what is no text becomes signs that no job has."""
+    if jobs is None:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        yield sys.stdin
+    else:
+        require(is_there(jobs), f"jobs is {str(jobs)!r}, and there is no such file")
+        with jobs.open(encoding="utf-8", errors="replace") as lines:
+            yield lines
+
+
+def jobs_of(lines: TextIO, share: tuple[int, int], stop: threading.Event, stopped: threading.Event) -> Iterator:
+    """The jobs of a share of lines, each as a message; what is none, as the error that says so.
 
     A ``stop`` among them is heard while a job is being done.
-    """
-    from dcm_helpers.workers import read_message
 
+    Raises:   what kept the lines from being read
+    """
     arrived: Queue = Queue()
 
     def listen() -> None:
-        with contextlib.closing(command.jobs.open(encoding="utf-8") if command.jobs else sys.stdin) as lines:
+        try:
             for number, line in enumerate(filter(str.strip, lines)):
-                if command.jobs is not None and number % command.count != command.index:
+                if number % share[1] != share[0]:
                     continue
-                try:
-                    told = read_message(line, f"line {number + 1}")
-                    require(
-                        told["type"] in ("job", "stop"), f"line {number + 1}: a worker takes jobs, not {told['type']}"
-                    )
-                except InputError as error:
-                    arrived.put(error)
-                    continue
-                if told["type"] == "stop":
+                told = read_line(line, f"line {number + 1}")
+                if isinstance(told, dict) and told["type"] == "stop":
                     stopped.set()
                     stop.set()
                     break
                 arrived.put(told)
-        arrived.put(None)
+            arrived.put(None)
+        except BaseException as error:  # to be raised where somebody hears it
+            arrived.put(error)
 
     threading.Thread(target=listen, daemon=True).start()
-    while (job := arrived.get()) is not None:
-        yield job
+    while (told := arrived.get()) is not None:
+        if isinstance(told, BaseException) and not isinstance(told, InputError):
+            raise told
+        yield told
+
+
+def read_line(line: str, where: str) -> dict | InputError:
+    """A job or a stop, or what is wrong with a line."""
+    from dcm_helpers.workers import read_message
+
+    try:
+        told = read_message(line, where)
+        require(told["type"] in ("job", "stop"), f"{where}: a worker takes jobs, not {told['type']}")
+    except InputError as error:
+        return error
+    return told
 
 
 if __name__ == "__main__":

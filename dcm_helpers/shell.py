@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from dcm_helpers.errors import InputError, shortened
+from dcm_helpers.markup import printable
 
 FINISHED, MISTAKEN, STOPPED = 0, 2, 130
 """Exit statuses of a command: well; something given to it cannot work; ended by Ctrl-C, as shells have it."""
@@ -36,7 +37,8 @@ def command_line(work: Callable[[Sequence[str] | None], int], arguments: Sequenc
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINISHED
         except (InputError, OSError) as error:
-            print(f"error: {shortened(str(error))}", file=sys.stderr)
+            told = "\n".join(map(printable, shortened(str(error)).split("\n")))
+            print(f"error: {told}", file=sys.stderr)
             return MISTAKEN
         except KeyboardInterrupt:
             print(f"Stopped. {kept}", file=sys.stderr)

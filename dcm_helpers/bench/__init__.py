@@ -4,6 +4,8 @@ alternatives  one pair at a time, a static batch, PEFT: plainly written
 speed         what an evaluation costs
 race          the whole way to exact reconstruction
 growth        cost and memory against problems, slots, length, batch
+scale         how many workers one driver can serve
+crowd         workers that only sleep
 faults        runs killed and damaged at random moments, and what is lost
 trial         a run that something happens to
 """

@@ -3,6 +3,8 @@ from .growth import sweep as sweep
 from .race import Race as Race
 from .race import contestants as contestants
 from .race import race as race
+from .scale import baseline_seconds as baseline_seconds
+from .scale import scale_table as scale_table
 from .speed import EvaluationCost as EvaluationCost
 from .speed import evaluation_costs as evaluation_costs
 from .speed import matmul_ceiling as matmul_ceiling

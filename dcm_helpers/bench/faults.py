@@ -77,18 +77,23 @@ class Command:
 
 
 def happened(fault: Fault, trial: Trial) -> Counter:
-    """One run with one fault, gone on with. Returns what is wrong with how its commands ended, and with its records."""
+    """One run with one fault at a random moment. Returns what is wrong with how its commands ended, and its records."""
     with fault.within(trial):
         trial.start(trial.workers)
         time.sleep(trial.draw.uniform(0.3, 1.0) * trial.longest / (1 if trial.workers else 2))
-        fault.during(trial)
-        found = trial.ended()
-        fault.after(trial)
-        for _ in range(AGAIN):
-            trial.start(trial.workers and trial.draw.random() < 0.5)
-            found += trial.ended()
-            if trial.process.returncode == FINISHED:
-                return found + judged(RunFolder.read(trial.run), fault.again)
+        return struck(fault, trial)
+
+
+def struck(fault: Fault, trial: Trial) -> Counter:
+    """Let a fault happen now, and give the command until it ends well. Returns what is wrong, as :func:`happened`."""
+    fault.during(trial)
+    found = trial.ended()
+    fault.after(trial)
+    for _ in range(AGAIN):
+        trial.start(trial.workers and trial.draw.random() < 0.5)
+        found += trial.ended()
+        if trial.process.returncode == FINISHED:
+            return found + judged(RunFolder.read(trial.run), fault.again)
     return found + Counter(not_finished=1)
 
 

@@ -35,8 +35,12 @@ MakeSolver = Callable[[Generator, OptimizerConfig], Solver]
 def require_solvable(generator: Generator, problems: Sequence[Problem], K: int) -> None:
     """Check before any work is done what every solver relies on.
 
-    Raises:   InputError if ids repeat, or a row does not fit the Generator's window
+    Raises:   InputError if ids repeat, the Generator has no such tokens, or a row does not fit its window
     """
     ids = {problem.id for problem in problems}
     require(len(ids) == len(problems), "two problems have the same id; ids must be unique, they seed the starts")
+    views = [view for problem in problems for view in problem.views]
+    most = max((max(*view.mode_ids, *view.given_ids, *view.target_ids, 0) for view in views), default=0)
+    size = generator.rows
+    require(most < size, f"a problem has a token of id {most}; {generator.name} has {size} tokens, numbered from 0")
     require_fits(generator, problems, K)

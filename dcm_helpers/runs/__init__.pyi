@@ -5,6 +5,7 @@ from .open import open_run as open_run
 from .open import readable_run as readable_run
 from .open import readable_runs as readable_runs
 from .places import stored_place as stored_place
+from .records import result_record as result_record
 from .run import Run as Run
 from .run import Solution as Solution
 from .run import problem_of as problem_of

@@ -11,6 +11,7 @@ from .figures import reconstructed_by_step as reconstructed_by_step
 from .figures import scatter as scatter
 from .figures import slices as slices
 from .figures import surface as surface
+from .figures import throughput as throughput
 from .figures import token_probabilities as token_probabilities
 from .style import PICTURES as PICTURES
 from .style import PLOTLY as PLOTLY

@@ -3,6 +3,8 @@
 Every function takes a pandas table with the columns that it names, and computes nothing that is not drawn.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
@@ -253,3 +255,23 @@ def matrix(table: pd.DataFrame, title: str, unit: str, digits: int | None = 2) -
         **DRAWN,
     )
     return figure.update_xaxes(title="").update_yaxes(title="")
+
+
+def throughput(rows: Sequence[dict], baselines: float) -> go.Figure:
+    """Results a second against workers: measured with workers that sleep, and as workers and driver bound them.
+
+    Args:     rows  of :func:`dcm_helpers.bench.scale_table`;  baselines  seconds that they take the driver for a pair
+    """
+    table = pd.DataFrame(rows)
+    most = table["stored_per_second"].max()
+    figure = go.Figure(layout={"template": "dcm", "title": "What one driver takes in"})
+    for (seconds, group), color in zip(table.groupby("seconds_a_problem", sort=False), COLORS, strict=False):
+        name, line = f"{seconds:g} s a problem", {"color": color, "dash": "dot"}
+        bound = group["brought_per_second"].clip(upper=most)
+        figure.add_scatter(x=group["workers"], y=bound, name=f"{name}: bound", mode="lines", line=line)
+        figure.add_scatter(
+            x=group["workers"], y=group["stored_per_second"], name=name, mode="markers", marker={"color": color}
+        )
+    figure.add_hline(y=1 / baselines, line_color=INK, annotation_text="baselines computed by the driver, too")
+    figure.update_xaxes(title="workers", type="log")
+    return figure.update_yaxes(title="results stored a second", type="log")

@@ -5,6 +5,7 @@ messages  what a driver and a worker say to each other, versioned, as JSON
 protocol  jobs and results as messages, and back
 worker    one Generator that does jobs: the same code in an actor, behind a pipe, or in a Slurm task
 share     who gets which problems, and what becomes of those of a worker that died
+crew      what a solver knows of workers, on whatever engine
 fleet     actors on an engine (Ray)
 solver    a fleet as a solver: problems out, results in, deaths borne
 """

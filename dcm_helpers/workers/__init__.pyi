@@ -1,3 +1,5 @@
+from .crew import Crew as Crew
+from .crew import Member as Member
 from .fleet import Fleet as Fleet
 from .messages import VERSION as VERSION
 from .messages import line_of as line_of
@@ -9,6 +11,8 @@ from .places import places_of as places_of
 from .protocol import Job as Job
 from .protocol import job_message as job_message
 from .protocol import job_of as job_of
+from .protocol import result_message as result_message
 from .protocol import result_of as result_of
 from .solver import FleetSolver as FleetSolver
+from .worker import PROGRESS_SECONDS as PROGRESS_SECONDS
 from .worker import Worker as Worker

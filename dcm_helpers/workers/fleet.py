@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from queue import Queue
 from threading import Event, Thread
 from typing import Any
@@ -14,12 +14,10 @@ from typing import Any
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator
-from dcm_helpers.stm import Problem
+from dcm_helpers.workers.crew import Crew, Member
 from dcm_helpers.workers.places import SHARDED, Place
 from dcm_helpers.workers.worker import Worker
 
-LIVES = 3
-"""A worker that died so often is not started again."""
 ASKED_EVERY = 2.0
 """Seconds between two questions whether the cluster lives."""
 SILENT = 15.0
@@ -42,42 +40,7 @@ def ray_or_a_word() -> Any:
     return ray
 
 
-@dataclass
-class Member:
-    """One worker of a fleet."""
-
-    place: Place
-    actor: Any = None
-    ready: dict | None = None
-    """What it said of itself; None while it is being started."""
-    deaths: int = 0
-    stream: Any = None
-    """The messages of the job that it is doing; None while it has none."""
-    job_id: str = ""
-    job: dict[str, Problem] = field(default_factory=dict)
-    """The problems of the job that it has not finished, by id."""
-    seen: dict = field(default_factory=dict)
-    """Its last progress message."""
-    done: int = 0
-    updates: int = 0
-    """Of finished jobs."""
-
-    @property
-    def state(self) -> str:
-        """What it is doing, in a word or two."""
-        if self.dropped:
-            return "left out"
-        if self.ready is None:
-            return "starting"
-        return "idle" if self.stream is None else "working"
-
-    @property
-    def dropped(self) -> bool:
-        """Whether it died too often."""
-        return self.deaths >= LIVES
-
-
-class Fleet:
+class Fleet(Crew):
     """Workers on many devices and hosts; use it in a ``with`` block.
 
     Ray is started for this process, and stopped after it, unless a cluster is named in RAY_ADDRESS or a host is not
@@ -145,7 +108,11 @@ class Fleet:
 
         def ask() -> None:
             while not self._closed.wait(ASKED_EVERY):
-                if not any(node["NodeID"] == mine and node["Alive"] for node in self.ray.nodes()):
+                try:
+                    nodes = self.ray.nodes()
+                except Exception:  # of whatever kind: it gave no answer, and silence is told after a while
+                    return
+                if not any(node["NodeID"] == mine and node["Alive"] for node in nodes):
                     self._lost = "Ray's process on this host died"
                     return
                 self._answered = time.monotonic()

@@ -5,11 +5,12 @@ second, each ``result`` when it is there, what went wrong as ``error``, and ``en
 """
 
 import json
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired, get_type_hints
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.files import finite, parsed_json
 from dcm_helpers.forms import Count, Number, Positive, checked, strict
@@ -17,6 +18,12 @@ from dcm_helpers.optimize import StopReason
 
 VERSION = 1
 WAY_OUT = f"see the schema of version {VERSION} (python -m dcm_helpers.phase1a_worker --schema)"
+
+
+OptimizerForm = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))(
+    TypedDict("OptimizerForm", get_type_hints(OptimizerConfig), total=False)
+)
+"""Settings of a job, by name; what is left out is at its default."""
 
 
 @strict
@@ -53,7 +60,7 @@ class JobForm(TypedDict):
     type: Literal["job"]
     version: Literal[1]
     job: str
-    optimizer: dict[str, Any]
+    optimizer: OptimizerForm  # type: ignore[valid-type]
     problems: Annotated[list[ProblemForm], Field(min_length=1)]
 
 

@@ -7,10 +7,11 @@ from safetensors import SafetensorError
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError, require
+from dcm_helpers.forms import checked
 from dcm_helpers.optimize import Measurement, Result, StopReason, ViewResult
 from dcm_helpers.shapes import Content
 from dcm_helpers.stm import Problem, View
-from dcm_helpers.workers.messages import WAY_OUT, message
+from dcm_helpers.workers.messages import WAY_OUT, MeasuredForm, OptimizerForm, ProblemForm, ViewForm, message
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,13 @@ def job_of(value: dict) -> Job:
 
     Raises:   InputError if its settings make no sense
     """
-    try:
-        config = OptimizerConfig(**value["optimizer"])
-    except TypeError as error:
-        raise InputError(f"job {value['job']!r}: {error}; {WAY_OUT}") from error
+    config = OptimizerConfig(**checked(value["optimizer"], OptimizerForm, f"job {value['job']!r}", WAY_OUT))
     problems = []
     for fields in value["problems"]:
-        views = tuple(View(**{**view, **{name: tuple(view[name]) for name in IDS}}) for view in fields["views"])
+        views = [known(view, ViewForm) for view in fields["views"]]
+        views = tuple(View(**{**view, **{name: tuple(view[name]) for name in IDS}}) for view in views)
         initial = unpacked(fields["initial"]) if "initial" in fields else None
-        problems.append(Problem(**{**fields, "views": views, "initial": initial}))
+        problems.append(Problem(**{**known(fields, ProblemForm), "views": views, "initial": initial}))
     return Job(value["job"], config, problems)
 
 
@@ -80,6 +79,7 @@ def result_of(value: dict, problem: Problem) -> Result:
     curve = {name: value["history"][name] for name in ("steps", "losses")}
     views = []
     for view, fields in zip(problem.views, value["views"], strict=True):
+        fields = known(fields, MeasuredForm)
         numbers = {name: number(entry) for name, entry in fields.items() if name != "decoded_ids"}
         views.append(ViewResult(view, Measurement(**numbers), tuple(fields["decoded_ids"])))
     return Result(
@@ -92,6 +92,11 @@ def result_of(value: dict, problem: Problem) -> Result:
         **{name: value[name] for name in ("steps", "best_step", "steps_to_exact", "restart", "restarts_tried")},
         **{name: value[name] for name in ("steps_total", "seconds")},
     )
+
+
+def known(fields: dict, form: type) -> dict:
+    """The fields that a form has; what a later version adds is let through, and not looked at."""
+    return {name: fields[name] for name in form.__annotations__ if name in fields}
 
 
 def number(value: float | None) -> float:

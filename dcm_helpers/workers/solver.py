@@ -1,6 +1,7 @@
 """A fleet as a solver: problems out, results in, deaths borne."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -12,7 +13,7 @@ from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import Result, require_solvable
 from dcm_helpers.stm import Problem
 from dcm_helpers.watch import Progress, WorkerProgress
-from dcm_helpers.workers.fleet import LIVES, Fleet, Member
+from dcm_helpers.workers.crew import LIVES, Crew, Member
 from dcm_helpers.workers.protocol import Job, job_message, number, result_of
 from dcm_helpers.workers.share import Share
 
@@ -45,7 +46,7 @@ class Flight:
 class FleetSolver:
     """Finds contents on all members of a fleet; see :class:`dcm_helpers.optimize.Solver`."""
 
-    def __init__(self, fleet: Fleet, generator: Generator, config: OptimizerConfig):
+    def __init__(self, fleet: Crew, generator: Generator, config: OptimizerConfig):
         self.fleet, self.generator, self.config = fleet, generator, config
         self._curves: dict[str, list[tuple[int, tuple[float, ...]]]] = {}
         self.set_aside: dict[str, str] = {}
@@ -66,7 +67,7 @@ class FleetSolver:
         by_id = {problem.id: problem for problem in problems}
         share = Share(list(by_id), least=self.config.batch_size or 1)
         waited = self._begin()
-        progress, stopping = Progress(), False
+        progress, stopping, told = Progress(), False, 0.0
         # a job's end comes after its last result, and a worker takes no other before
         while not share.done or any(member.stream is not None for member in self._alive):
             if stop is not None and stop.is_set() and not stopping:
@@ -79,13 +80,14 @@ class FleetSolver:
             if not waited or (stopping and not any(member.stream for member in self._alive)):
                 break
             self.fleet.check()
-            for what in self.fleet.ray.wait(list(waited), timeout=POLL_SECONDS, fetch_local=False)[0]:
+            for what in self._said(list(waited)):
                 result = self._hear(what, waited, share, by_id)
                 if result is not None:
                     progress.done += 1
                     progress.reconstructed += result.reconstructed
                     yield result
-            if on_step is not None:
+            if on_step is not None and time.monotonic() - told >= POLL_SECONDS:  # it looks at all that is in flight
+                told = time.monotonic()
                 on_step(self._told(progress, by_id))
         self.set_aside = share.set_aside
         if not stopping and not share.done:
@@ -95,6 +97,12 @@ class FleetSolver:
     def _alive(self) -> list[Member]:
         """Members that were started, or can be."""
         return [member for member in self.fleet.members if not member.dropped]
+
+    def _said(self, waited: list) -> list:
+        """Of what is waited for, all that is there; at first one is waited for, since a thousand take long to ask."""
+        if not self.fleet.ray.wait(waited, timeout=POLL_SECONDS, fetch_local=False)[0]:
+            return []
+        return self.fleet.ray.wait(waited, num_returns=len(waited), timeout=0, fetch_local=False)[0]
 
     def _begin(self) -> dict[Any, Member]:
         """What is waited for at first: members that are not there yet."""
@@ -141,6 +149,7 @@ class FleetSolver:
             print(f"{member.place}: {told['message']}", file=sys.stderr)
         elif told["type"] == "result" and share.finished(str(member.place), told["problem"]):
             member.job.pop(told["problem"], None)
+            self._curves.pop(told["problem"], None)
             member.done += 1
             return result_of(told, by_id[told["problem"]])
         return None

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
 import torch
 
+from dcm_helpers import phase1a_worker
 from dcm_helpers.config import PROJECT, OptimizerConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.optimize import ContentOptimizer
@@ -97,24 +100,47 @@ def test_a_task_of_an_array_reads_its_share(tmp_path, problems):
     path = tmp_path / "jobs.jsonl"
     jobs = [job_message(Job(str(number), CONFIG, [problem])) for number, problem in enumerate(problems[:3])]
     path.write_text("".join(line_of(job) + "\n" for job in jobs))
-    words = [
-        "--model",
-        "tiny",
-        "--device",
-        "cpu",
-        "--dtype",
-        "float32",
-        "--jobs",
-        str(path),
-        "--index",
-        "1",
-        "--count",
-        "2",
-    ]
-    command = [sys.executable, "-m", "dcm_helpers.phase1a_worker", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    words = f"--model tiny --device cpu --dtype float32 --jobs {path}"
+    command = [sys.executable, "-m", "dcm_helpers.phase1a_worker", *words.split()]
+    slurm = {"ID": "7", "MIN": "5", "STEP": "2", "COUNT": "2"}
+    environment = {**os.environ, **{f"SLURM_ARRAY_TASK_{name}": value for name, value in slurm.items()}}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     ends = [json.loads(line)["job"] for line in done.stdout.splitlines() if '"end"' in line]
     assert done.returncode == 0 and ends == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("index", "count", "slurm", "expected"),
+    [
+        (None, None, {}, (0, 1)),
+        (3, 4, {}, (3, 4)),
+        (None, None, {"ID": "12", "MIN": "4", "STEP": "4", "COUNT": "3"}, (2, 3)),
+        (None, 2, {"ID": "2"}, "index is 2 of 2 shares"),
+        (None, None, {"ID": "many"}, "SLURM_ARRAY_TASK_ID is 'many'"),
+        (-1, 2, {}, "index is -1 of 2"),
+    ],
+)
+def test_which_share_a_task_does(monkeypatch, index, count, slurm, expected):
+    for name, value in slurm.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    command = phase1a_worker.Command(index=index, count=count)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            phase1a_worker.share_of(command)
+    else:
+        assert phase1a_worker.share_of(command) == expected
+
+
+@pytest.mark.parametrize("jobs", ["missing", ".", "bytes"])
+def test_a_file_of_jobs_that_cannot_be_read_is_told(tmp_path, capsys, monkeypatch, jobs):
+    monkeypatch.chdir(tmp_path)
+    Path("bytes").write_bytes(b"\xff\xfe\x00{}\n")
+    status = phase1a_worker.main(["--model", "tiny", "--device", "cpu", "--jobs", jobs])
+    out, err = capsys.readouterr()
+    if jobs == "bytes":
+        assert status == 0 and "line 1 is no JSON" in out
+    else:
+        assert status == 2 and err.startswith("error: ") and err.count("\n") == 1
 
 
 def test_the_messages_of_the_documentation_are_messages():
