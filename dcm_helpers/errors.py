@@ -1,5 +1,7 @@
 """Errors that a user can do something about."""
 
+NEXT_LINE = "\n  "
+"""A message's own line breaks are indented; any other comes from what it quotes."""
 HALF_A_LINE = 300
 """Characters at the beginning and at the end of a longer line of an error that are shown."""
 

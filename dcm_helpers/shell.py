@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from dcm_helpers.errors import InputError, shortened
+from dcm_helpers.errors import NEXT_LINE, InputError, shortened
 from dcm_helpers.markup import printable
 
 FINISHED, MISTAKEN, STOPPED = 0, 2, 130
@@ -37,8 +37,8 @@ def command_line(work: Callable[[Sequence[str] | None], int], arguments: Sequenc
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINISHED
         except (InputError, OSError) as error:
-            told = "\n".join(map(printable, shortened(str(error)).split("\n")))
-            print(f"error: {told}", file=sys.stderr)
+            told = map(printable, shortened(str(error)).split(NEXT_LINE))  # what is quoted may do things to a terminal
+            print(f"error: {NEXT_LINE.join(told)}", file=sys.stderr)
             return MISTAKEN
         except KeyboardInterrupt:
             print(f"Stopped. {kept}", file=sys.stderr)

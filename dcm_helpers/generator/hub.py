@@ -29,7 +29,7 @@ def require_hub(what: str, alternative: str) -> None:
         get_session().head(hub.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS)
     except Exception as error:  # the session's HTTP library differs between hub versions
         raise InputError(
-            f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n"
+            f"{what!r} is not on this machine and the hub does not answer ({type(error).__name__}).\n  "
             f"Ways out: {alternative}; go online; or set HF_HUB_OFFLINE=1 to use what earlier downloads left in the "
             "cache."
         ) from error

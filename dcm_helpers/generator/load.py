@@ -60,7 +60,7 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
     except Exception as error:  # the files are from elsewhere, and can be wrong in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"model {config.model!r} cannot be loaded: {reason}\n"
+            f"model {config.model!r} cannot be loaded: {reason}\n  "
             f"Expected one of {', '.join(PACKAGED)}, a hub id of a causal language model (owner/name), or a local "
             "folder written by save_pretrained, with safetensors."
         ) from error
@@ -120,7 +120,7 @@ def resolve_device(name: str) -> torch.device | str:
     except Exception as error:  # a kind of device that torch knows by name and has no code for fails in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"device {name!r} cannot be used here: {reason}\nExpected auto, cpu, cuda, cuda:1, mps or sharded."
+            f"device {name!r} cannot be used here: {reason}\n  Expected auto, cpu, cuda, cuda:1, mps or sharded."
         ) from error
     return device
 

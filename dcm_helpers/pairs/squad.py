@@ -45,7 +45,7 @@ def read_squad_hub() -> Iterator[Pair | None]:
         rows = load_dataset(SQUAD_HUB_ID, split="validation")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{SQUAD_HUB_ID} cannot be loaded: {str(error).splitlines()[0]}\n"
+            f"{SQUAD_HUB_ID} cannot be loaded: {str(error).splitlines()[0]}\n  "
             "Go online once to fill the cache, or give a local file in SQuAD's own JSON as the dataset."
         ) from error
     return (
