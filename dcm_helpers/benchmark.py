@@ -36,7 +36,8 @@ class Command:
 
     'growth': cost and memory against problems, slots, target length and batch
 
-    'scale': how many workers one driver can serve, with workers that sleep; draws scaling.svg beside the output
+    'scale': workers on this machine beside the plain loop, and how many workers one driver can serve, which sleep;
+    draws scaling.svg beside the output
     """
 
     part: tuple[Literal["speed", "race", "growth", "scale"], ...] = ("speed", "race", "growth")
@@ -182,8 +183,8 @@ def growth(command: Command) -> dict:
 
 
 def scale(command: Command) -> dict:
-    """The part 'scale': one driver with workers that sleep, and what the baselines cost it."""
-    from dcm_helpers.bench import baseline_seconds, scale_table
+    """The part 'scale': workers beside the plain loop, one driver with workers that sleep, and its baselines."""
+    from dcm_helpers.bench import baseline_seconds, overhead_table, scale_table
     from dcm_helpers.pairs import load_pairs
     from dcm_helpers.show import throughput
 
@@ -191,10 +192,15 @@ def scale(command: Command) -> dict:
     pairs = {pair.id: pair for pair in load_pairs(DataConfig(command.dataset, command.num_examples)).pairs}
     baselines = baseline_seconds(generator, problems, [pairs[problem.pair] for problem in problems], command.K)
     print(f"\nBaselines of a pair, {generator.name}: {baselines:.2f} s of the driver")
+    own = GeneratorConfig(command.model, command.device, str(generator.dtype).removeprefix("torch."))
+    print("\nWorkers on this machine beside the plain loop, updates a second")
+    overhead = overhead_table(generator, own, problems, command.K, command.repeats)
+    print_rows(overhead)
+    print("\nOne driver, its workers asleep")
     rows = scale_table(command.workers, command.seconds)
     print_rows(rows)
     throughput(rows, baselines).write_image(command.output.with_name("scaling.svg"))
-    return {"baseline_seconds": baselines, "rows": rows}
+    return {"baseline_seconds": baselines, "overhead": overhead, "driver": rows}
 
 
 def print_rows(rows: list[dict]) -> None:

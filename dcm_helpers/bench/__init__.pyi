@@ -4,6 +4,7 @@ from .race import Race as Race
 from .race import contestants as contestants
 from .race import race as race
 from .scale import baseline_seconds as baseline_seconds
+from .scale import overhead_table as overhead_table
 from .scale import scale_table as scale_table
 from .speed import EvaluationCost as EvaluationCost
 from .speed import evaluation_costs as evaluation_costs

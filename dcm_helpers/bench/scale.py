@@ -4,6 +4,7 @@ The driver is the real one: it hands out chunks, hears messages, unpacks content
 are stand-ins (:mod:`dcm_helpers.bench.crowd`), and only the baselines are left out; they are timed apart.
 """
 
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,12 +17,12 @@ from dcm_helpers.bench.crowd import Crowd
 from dcm_helpers.bench.speed import seconds_of
 from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.optimize import ContentOptimizer, Result
+from dcm_helpers.optimize import ContentOptimizer, Result, Solver
 from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.runs import result_record, view_baselines
 from dcm_helpers.stm import Problem, joint_problems, problem_id
 from dcm_helpers.store import RunFolder
-from dcm_helpers.workers import FleetSolver
+from dcm_helpers.workers import Fleet, FleetSolver, places_of
 
 TOGETHER = 16
 """Problems that a worker has in flight."""
@@ -29,6 +30,10 @@ LEAST, MOST, SECONDS = 24, 10_000, 40
 """A run has problems for so many seconds of its workers, at most so many, but so many for each worker."""
 SHAPE = (8, 576)
 """Of a content: K, and the width of SmolLM2-135M."""
+STEPS = 30
+"""Updates of each problem when workers are timed beside the plain loop."""
+WORKERS = (1, 2)
+"""How many workers are timed beside the plain loop."""
 ASKING = 1.1e-6
 """Seconds in which Ray's `wait` looks at one stream: 1.1 ms for a thousand (Ray 2.60, measured apart)."""
 
@@ -97,3 +102,42 @@ def baseline_seconds(generator: Generator, problems: Sequence[Problem], pairs: S
             view_baselines(generator, problem, pair, K, 0)
 
     return min(seconds_of(generator, work, repeats=2, warm_up=1)) / len(problems)
+
+
+def overhead_table(
+    generator: Generator, config: GeneratorConfig, problems: Sequence[Problem], K: int, repeats: int
+) -> list[dict]:
+    """Workers on this machine beside the plain loop in this process, in turns.
+
+    Args:     config  loads the same Generator in a worker;  repeats  turns, of which medians are taken
+    Returns:  a row for each number of workers: updates a second, and their ratio to the plain loop's
+    """
+    settings = OptimizerConfig(K=K, num_steps=STEPS, num_restarts=1, stop_rule="minimize")
+    plain = ContentOptimizer(generator, settings)
+    rows = []
+    for count in WORKERS:
+        with Fleet(places_of(",".join(f"localhost:{slot}:100" for slot in range(count))), config) as fleet:
+            several = FleetSolver(fleet, generator, settings)
+            list(several.iterate(problems[:count]))  # each loads its Generator
+            turns = [
+                (updates_per_second(plain, problems), updates_per_second(several, problems)) for _ in range(repeats)
+            ]
+        alone, together = (statistics.median(each) for each in zip(*turns, strict=True))
+        ratios = [round(after / before, 3) for before, after in turns]
+        rows.append(
+            {
+                "workers": count,
+                "plain_per_second": round(alone, 2),
+                "workers_per_second": round(together, 2),
+                "ratio": round(statistics.median(ratios), 3),
+                "ratios": ratios,
+            }
+        )
+    return rows
+
+
+def updates_per_second(solver: Solver, problems: Sequence[Problem]) -> float:
+    """Updates of all problems together, a second."""
+    began = time.perf_counter()
+    updates = sum(result.steps_total for result in solver.iterate(problems))
+    return updates / (time.perf_counter() - began)

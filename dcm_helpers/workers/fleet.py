@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ ASKED_EVERY = 2.0
 """Seconds between two questions whether the cluster lives."""
 SILENT = 15.0
 """Seconds without an answer after which the cluster is taken for dead."""
+CALLED_FOR = 10.0
+"""Seconds in which a cluster's head must answer."""
 LAST_WORDS = 10.0
 """Seconds that a dead cluster is given to be shut down."""
 
@@ -65,7 +68,12 @@ class Fleet(Crew):
         here = not os.environ.get("RAY_ADDRESS") and all(each.place.host == "localhost" for each in self.members)
         options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
         if not here:
-            options = {"address": os.environ.get("RAY_ADDRESS", "auto"), "log_to_driver": False}
+            require(
+                os.environ.get("RAY_AUTH_MODE") in ("token", "disabled"),
+                "hosts are named, and RAY_AUTH_MODE is not set: whoever reaches a Ray cluster without a token can run "
+                "anything there; set it to 'token', on every host, or to 'disabled' where the network is closed",
+            )
+            options = {"address": answering(os.environ.get("RAY_ADDRESS", "auto")), "log_to_driver": False}
         else:
             options["num_cpus"] = max(len(self.members), os.cpu_count() or 1)
         handler = signal.getsignal(signal.SIGTERM)
@@ -83,8 +91,12 @@ class Fleet(Crew):
                 f"no Ray cluster answers ({reason}); run `ray start --head` on one host, `ray start --address=...` on "
                 "the others, and name it in RAY_ADDRESS"
             ) from error
-        for member in self.members:
-            node_of(self.ray, member.place)
+        try:
+            for member in self.members:
+                node_of(self.ray, member.place)
+        except InputError:
+            self.ray.shutdown()
+            raise
         self.watch(self.ray.get_runtime_context().get_node_id())
         return self
 
@@ -157,6 +169,23 @@ class Fleet(Crew):
             .remote(replace(self.config, device=device), self._fingerprint, threads)
         )
         return member.actor.ready.remote()
+
+
+def answering(address: str) -> str:
+    """The address of a cluster's head, if something answers there; Ray itself would wait for minutes.
+
+    Raises:   InputError if nothing does
+    """
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CALLED_FOR).close()
+        except (OSError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"RAY_ADDRESS is {address!r}, and nothing answers there ({error}); expected the HOST:PORT that "
+                "`ray start --head` told"
+            ) from error
+    return address
 
 
 def node_of(ray: Any, place: Place) -> dict:

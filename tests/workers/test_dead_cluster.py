@@ -45,3 +45,16 @@ def test_a_cluster_that_lives_is_left_in_peace(monkeypatch):
     time.sleep(0.7)
     members.check()
     members.__exit__()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1", "127.0.0.1:99999", "no host:6379", "[::1]:1"])
+def test_where_nothing_answers_ray_is_not_asked(address):
+    with pytest.raises(InputError, match="nothing answers there"):
+        fleet.answering(address)
+
+
+def test_other_hosts_need_a_word_on_tokens(monkeypatch):
+    monkeypatch.setattr(fleet, "ray_or_a_word", lambda: None)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(InputError, match="RAY_AUTH_MODE is not set"), fleet.Fleet(places_of("a:0"), GeneratorConfig()):
+        pass
