@@ -67,7 +67,10 @@ class Trial:
                     os.kill(pid, signal.SIGKILL)
             self.process.communicate()
             return Counter(hung=1)
-        return Counter(tracebacks="Traceback" in told, ended_by_the_engine=self.process.returncode not in TOLD)
+        odd = self.process.returncode not in TOLD
+        if odd:
+            print(f"status {self.process.returncode}: {told[-300:].strip()}", file=sys.stderr)
+        return Counter(tracebacks="Traceback" in told, ended_by_the_engine=odd)
 
     def kill(self, name: str) -> None:
         """Kill one of the processes that the command started, if there is one of that name by now."""
