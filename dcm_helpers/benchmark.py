@@ -208,7 +208,7 @@ def print_rows(rows: list[dict]) -> None:
     widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) + 2 for name in rows[0]}
     print("".join(f"{name:>{width}}" for name, width in widths.items()))
     for row in rows:
-        print("".join(f"{row[name]:>{width}}" for name, width in widths.items()), flush=True)
+        print("".join(f"{row[name]!s:>{width}}" for name, width in widths.items()), flush=True)
 
 
 def prepared(command: Command, dtype: str, compiled: bool) -> "tuple[Generator, list[Problem]]":

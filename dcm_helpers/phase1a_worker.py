@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,33 +16,30 @@ import tyro
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.files import is_there
-from dcm_helpers.shell import FINISHED, STOPPED, command_line
-
-SLURM = {"ID": "0", "MIN": "0", "STEP": "1", "COUNT": "1"}
-"""What Slurm says of an array's task, and what is taken where there is none."""
+from dcm_helpers.shell import FINISHED, MISTAKEN, STOPPED, command_line
 
 
 @dataclass(frozen=True)
 class Command:
     """Do jobs that come as lines of JSON on stdin, and say on stdout, a line each, what comes of them.
 
-    Over ssh or by any scheduler; dcm_helpers/workers/README.md has the messages with examples. With --jobs a file is
-    read in place of stdin, and of its jobs only this task's share, as a Slurm array numbers them.
+    Over ssh or by any scheduler; dcm_helpers/workers/README.md has the messages with examples. Exit status: 0 if all
+    was done, 2 if something was told as an error, 130 if it was stopped.
     """
 
     generator: tyro.conf.OmitArgPrefixes[GeneratorConfig] = field(default_factory=GeneratorConfig)
     jobs: Path | None = None
     """A file of jobs, one a line, in place of stdin."""
-    index: int | None = None
-    """Which share of --jobs is done here, counted from 0; None asks Slurm, or does all."""
-    count: int | None = None
-    """How many shares there are; None asks Slurm."""
+    index: int = 0
+    """Which share of --jobs is done here, counted from 0."""
+    count: int = 1
+    """How many shares there are."""
     schema: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only print the JSON schema of the messages."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    """The command line. Returns the exit status: 0 all done, 2 something was told as an error, 130 stopped."""
     return command_line(serve, arguments, "Results that were told are whole.")
 
 
@@ -52,16 +48,23 @@ def serve(arguments: Sequence[str] | None) -> int:
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.phase1a_worker")
     # imported here: they take seconds, which --help should not
     from dcm_helpers.watch import stopping_on_interrupt
-    from dcm_helpers.workers import Worker, line_of, message, schema
+    from dcm_helpers.workers import Worker, line_of, schema
 
     if command.schema:
         print(json.dumps(schema(), indent=2))
         return FINISHED
-    share = share_of(command) if command.jobs is not None else (0, 1)
+    require(
+        0 <= command.index < command.count,
+        f"index is {command.index} of {command.count} shares; expected a number from 0, and a count above the index",
+    )
+    share = (command.index, command.count) if command.jobs is not None else (0, 1)
+    failed = False
     stopped = threading.Event()
 
     def emit(told: dict) -> None:
+        nonlocal failed
         print(line_of(told), flush=True)
+        failed = failed or told["type"] == "error"
         if told["type"] == "end" and told["stopped"]:  # by a message or a signal: no other job is begun
             stopped.set()
 
@@ -70,30 +73,13 @@ def serve(arguments: Sequence[str] | None) -> int:
         emit(worker.ready())
         with stopping_on_interrupt(worker.stop):
             for job in jobs_of(lines, share, worker.stop, stopped):
-                if isinstance(job, InputError):
-                    emit(message("error", job=None, message=str(job)))
-                    continue
-                worker.work(job, emit)
+                if job["type"] == "error":
+                    emit(job)
+                else:
+                    worker.work(job, emit)
                 if stopped.is_set():
-                    return STOPPED
-    return FINISHED
-
-
-def share_of(command: Command) -> tuple[int, int]:
-    """Which share of a file's jobs is done, and how many there are.
-
-    Raises:   InputError if there is no such share
-    """
-    places = {name: os.environ.get(f"SLURM_ARRAY_TASK_{name}", default) for name, default in SLURM.items()}
-    strange = [f"SLURM_ARRAY_TASK_{name} is {value!r}" for name, value in places.items() if not value.isdecimal()]
-    require(not strange, f"{', '.join(strange)}; expected numbers; give --index and --count")
-    task, least, step, count = (int(places[name]) for name in SLURM)
-    index = (task - least) // max(step, 1) if command.index is None else command.index
-    count = count if command.count is None else command.count
-    require(
-        0 <= index < count, f"index is {index} of {count} shares; expected a number from 0, and a count above the index"
-    )
-    return index, count
+                    break
+    return STOPPED if stopped.is_set() else MISTAKEN if failed else FINISHED
 
 
 @contextlib.contextmanager
@@ -109,22 +95,23 @@ def lines_of(jobs: Path | None) -> Iterator[TextIO]:
             yield lines
 
 
-def jobs_of(lines: TextIO, share: tuple[int, int], stop: threading.Event, stopped: threading.Event) -> Iterator:
-    """The jobs of a share of lines, each as a message; what is none, as the error that says so.
+def jobs_of(lines: TextIO, share: tuple[int, int], stop: threading.Event, stopped: threading.Event) -> Iterator[dict]:
+    """The jobs of a share of lines, each as a message; of a line that is none, the message that says so.
 
     A ``stop`` among them is heard while a job is being done.
 
     Raises:   what kept the lines from being read
     """
-    arrived: Queue = Queue()
+    arrived: Queue[dict | BaseException | None] = Queue()
 
     def listen() -> None:
         try:
-            for number, line in enumerate(filter(str.strip, lines)):
-                if number % share[1] != share[0]:
+            written = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+            for place, (number, line) in enumerate(written):
+                if place % share[1] != share[0]:
                     continue
-                told = read_line(line, f"line {number + 1}")
-                if isinstance(told, dict) and told["type"] == "stop":
+                told = read_line(line, f"line {number}")
+                if told["type"] == "stop":
                     stopped.set()
                     stop.set()
                     break
@@ -135,21 +122,31 @@ def jobs_of(lines: TextIO, share: tuple[int, int], stop: threading.Event, stoppe
 
     threading.Thread(target=listen, daemon=True).start()
     while (told := arrived.get()) is not None:
-        if isinstance(told, BaseException) and not isinstance(told, InputError):
+        if isinstance(told, BaseException):
             raise told
         yield told
 
 
-def read_line(line: str, where: str) -> dict | InputError:
-    """A job or a stop, or what is wrong with a line."""
-    from dcm_helpers.workers import read_message
+def read_line(line: str, where: str) -> dict:
+    """A job or a stop; of a line that is neither, the message that says what is wrong with it."""
+    from dcm_helpers.workers import message, read_message
 
     try:
         told = read_message(line, where)
         require(told["type"] in ("job", "stop"), f"{where}: a worker takes jobs, not {told['type']}")
     except InputError as error:
-        return error
+        return message("error", job=job_id(line), message=str(error))
     return told
+
+
+def job_id(line: str) -> str | None:
+    """The id of the job that a line was to be, if it can be read."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    found = value.get("job") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
 
 
 if __name__ == "__main__":

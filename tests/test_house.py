@@ -119,8 +119,8 @@ def test_the_door_opens_quickly_and_reads_the_environment_in_one_place():
     assert float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) < 1
     readers = {path for path in INSIDE if "os.environ" in (PACKAGE / path).read_text()}
     # config has the DCM_ variables, layers looks for a compiler, pages hands parameters to the kernels that it starts
-    # fleet sets Ray's, the worker reads Slurm's
-    elsewhere = ["generator/layers.py", "pages/execute.py", "workers/fleet.py", "phase1a_worker.py"]
+    # fleet sets Ray's
+    elsewhere = ["generator/layers.py", "pages/execute.py", "workers/fleet.py"]
     assert readers == {Path("config.py"), *map(Path, elsewhere)}
 
 

@@ -111,9 +111,13 @@ class Crowd(Crew):
 
     def start(self, member: Member) -> Ref:
         """Start a worker, which takes no time."""
+        member.stream, member.job, member.job_id, member.heard = None, {}, "", time.monotonic()
         work = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._stream))
-        member.actor = SimpleNamespace(work=work)
+        member.actor = SimpleNamespace(work=work, halt=SimpleNamespace(remote=lambda job: None))
         return Ref()
+
+    def end(self, member: Member) -> None:
+        """Nothing: a worker that sleeps is never silent for long."""
 
     def _stream(self, job: dict) -> Stream:
         return Stream(job, self._seconds, self._together, self._template, self._draw)

@@ -73,10 +73,10 @@ class Trial:
         return Counter(tracebacks="Traceback" in told, ended_by_the_engine=odd)
 
     def kill(self, name: str) -> None:
-        """Kill one of the processes that the command started, if there is one of that name by now."""
+        """Kill one of the processes that the command started; the command itself if there is none of that name yet."""
         pids = [pid for pid, words in below(self.process.pid).items() if name in words]
-        if pids:
-            os.kill(self.draw.choice(pids), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.draw.choice(pids) if pids else self.process.pid, signal.SIGKILL)
 
     def cut(self, pattern: str) -> None:
         """Cut one of the run's files somewhere in its last 200 bytes."""

@@ -81,6 +81,7 @@ class Phase1a:
                 "devices": self.generator.device_names,
                 "threads": torch.get_num_threads(),
                 "batch_size": self.config.optimizer.batch_size,
+                "distributed": self.config.distributed,
             }
             manifest = self.folder.manifest
             self.folder.write_json(MANIFEST, {**manifest, "sessions": [*manifest["sessions"], session]})
@@ -176,11 +177,13 @@ class Phase1a:
         waiting = [problem for problem in problems if problem.id not in known]
         with follow(title, [problem.id for problem in problems], known) as shown:
             solver = self.make_solver(self.generator, config)
-            for result in solver.iterate(waiting, shown.show, self.stop):
-                shown.finished(result.problem.id, result.reconstructed, result)
-                yield result
-            for problem, reason in solver.set_aside.items():
-                self.folder.note_failure(problem, reason)
+            try:
+                for result in solver.iterate(waiting, shown.show, self.stop):
+                    shown.finished(result.problem.id, result.reconstructed, result)
+                    yield result
+            finally:
+                for problem, reason in solver.set_aside.items():
+                    self.folder.note_failure(problem, reason)
 
     def store(self, record: dict, result: Result) -> None:
         """Put one finished problem on disk."""

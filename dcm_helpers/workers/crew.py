@@ -10,7 +10,7 @@ from dcm_helpers.stm import Problem
 from dcm_helpers.workers.places import Place
 
 LIVES = 3
-"""A worker that died so often is not started again."""
+"""A worker that died so often without ending a job between is not started again."""
 
 
 @dataclass
@@ -19,12 +19,18 @@ class Member:
 
     place: Place
     actor: Any = None
+    coming: Any = None
+    """What is waited for until it is ready."""
     ready: dict | None = None
     """What it said of itself; None while it is being started."""
     deaths: int = 0
+    """Since it last ended a job."""
     stream: Any = None
     """The messages of the job that it is doing; None while it has none."""
+    heard: float = 0.0
+    """When it last said something, on the monotonic clock."""
     job_id: str = ""
+    """Empty while it has none; what still comes of an earlier one is not listened to."""
     job: dict[str, Problem] = field(default_factory=dict)
     """The problems of the job that it has not finished, by id."""
     seen: dict = field(default_factory=dict)
@@ -76,3 +82,7 @@ class Crew(ABC):
 
         Raises:   InputError if it cannot be started, and never will be
         """
+
+    @abstractmethod
+    def end(self, member: Member) -> None:
+        """Kill a worker; what it was asked for then says so."""

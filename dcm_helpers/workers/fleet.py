@@ -25,6 +25,8 @@ SILENT = 15.0
 """Seconds without an answer after which the cluster is taken for dead."""
 CALLED_FOR = 10.0
 """Seconds in which a cluster's head must answer."""
+ALL_VISIBLE = "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"
+"""Ray then leaves all GPUs visible to an actor, and the number that was typed is the one that is used."""
 LAST_WORDS = 10.0
 """Seconds that a dead cluster is given to be shut down."""
 
@@ -75,7 +77,7 @@ class Fleet(Crew):
             )
             options = {"address": answering(os.environ.get("RAY_ADDRESS", "auto")), "log_to_driver": False}
         else:
-            options["num_cpus"] = max(len(self.members), os.cpu_count() or 1)
+            options["num_cpus"] = os.cpu_count() or 1
         handler = signal.getsignal(signal.SIGTERM)
         try:
             self.ray.init(ignore_reinit_error=True, **options)
@@ -93,7 +95,7 @@ class Fleet(Crew):
             ) from error
         try:
             for member in self.members:
-                node_of(self.ray, member.place)
+                self.node_of(member)
         except InputError:
             self.ray.shutdown()
             raise
@@ -123,7 +125,7 @@ class Fleet(Crew):
                 try:
                     nodes = self.ray.nodes()
                 except Exception:  # of whatever kind: it gave no answer, and silence is told after a while
-                    return
+                    continue
                 if not any(node["NodeID"] == mine and node["Alive"] for node in nodes):
                     self._lost = "Ray's process on this host died"
                     return
@@ -137,7 +139,9 @@ class Fleet(Crew):
         Raises:   InputError if it is dead
         """
         if time.monotonic() - self._answered > SILENT:
-            self._lost = self._lost or "Ray's head does not answer"
+            time.sleep(2 * ASKED_EVERY)  # whoever was suspended must be asked again first
+            if time.monotonic() - self._answered > SILENT:
+                self._lost = self._lost or "Ray's head does not answer"
         if self._lost:
             raise InputError(f"{self._lost}; what is done is kept, and the same command continues")
 
@@ -155,20 +159,46 @@ class Fleet(Crew):
 
         Raises:   InputError if its host is not, or no longer, in the cluster
         """
-        node = node_of(self.ray, member.place)
+        node, gpus = self.node_of(member)
         beside = sum(other.place.host == member.place.host for other in self.members)
-        gpus = int(node["Resources"].get("GPU", 0))
-        member.ready, member.stream, member.job, member.seen = None, None, {}, {}
-        needed = gpus if member.place.device == SHARDED else 1
-        device = "cpu" if not gpus else SHARDED if member.place.device == SHARDED else "cuda"
+        member.ready, member.stream, member.job, member.job_id, member.seen = None, None, {}, "", {}
+        member.heard = time.monotonic()
+        device = member.place.device if member.place.device == SHARDED else f"cuda:{member.place.device}"
+        needed = gpus if device == SHARDED else 1
         threads = max(1, int(node["Resources"].get("CPU", 1)) // beside)
         strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         member.actor = (
             actor_class(self.ray)
-            .options(num_cpus=1, num_gpus=needed if gpus else 0, scheduling_strategy=strategy)
-            .remote(replace(self.config, device=device), self._fingerprint, threads)
+            .options(
+                num_cpus=1,
+                num_gpus=needed if gpus else 0,
+                scheduling_strategy=strategy,
+                runtime_env={"env_vars": {ALL_VISIBLE: "1"}} if gpus else None,
+            )
+            .remote(replace(self.config, device=device if gpus else "cpu"), self._fingerprint, threads)
         )
         return member.actor.ready.remote()
+
+    def end(self, member: Member) -> None:
+        """Kill a worker; what it was asked for then says so."""
+        self.ray.kill(member.actor)
+
+    def node_of(self, member: Member) -> tuple[dict, int]:
+        """The node of the cluster that a member's place names, and how many GPUs it has for it.
+
+        Raises:   InputError if there is none, or it has no such device
+        """
+        node = node_of(self.ray, member.place.host)
+        gpus = 0 if self.config.device == "cpu" else int(node["Resources"].get("GPU", 0))
+        slots = gpus or int(node["Resources"].get("CPU", 1))
+        what = "GPUs" if gpus else "slots, one for each processor core"
+        place = member.place
+        require(place.device != SHARDED or gpus > 0, f"{place}: a sharded Generator needs GPUs, and the host has none")
+        require(
+            place.device == SHARDED or int(place.device) < slots,
+            f"{place}: the host has {slots} {what}, numbered from 0",
+        )
+        return node, gpus
 
 
 def answering(address: str) -> str:
@@ -188,10 +218,10 @@ def answering(address: str) -> str:
     return address
 
 
-def node_of(ray: Any, place: Place) -> dict:
-    """The node of a cluster that a place names, by address, host name or node name; localhost is the driver's.
+def node_of(ray: Any, host: str) -> dict:
+    """The node of a cluster that an address, a host name or a node name means; localhost is the driver's.
 
-    Raises:   InputError if there is none, or it has no such device
+    Raises:   InputError if there is none
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     mine = ray.get_runtime_context().get_node_id()
@@ -199,18 +229,10 @@ def node_of(ray: Any, place: Place) -> dict:
     found = [
         node
         for node in nodes
-        if (node["NodeID"] == mine if place.host == "localhost" else place.host in {node.get(name) for name in names})
+        if (node["NodeID"] == mine if host == "localhost" else host in {node.get(name) for name in names})
     ]
-    known = sorted({node["NodeManagerHostname"] for node in nodes})
-    require(bool(found), f"{place}: no such host in the Ray cluster; it has {', '.join(known)}")
-    gpus = int(found[0]["Resources"].get("GPU", 0))
-    require(place.device != SHARDED or gpus > 0, f"{place}: a sharded Generator needs GPUs, and the host has none")
-    slots = gpus or int(found[0]["Resources"].get("CPU", 1))
-    what = "GPUs" if gpus else "slots of processor cores"
-    require(
-        place.device == SHARDED or int(place.device) < slots,
-        f"{place}: the host has {slots} {what}, numbered from 0",
-    )
+    known = ", ".join(sorted({node["NodeManagerHostname"] for node in nodes})) or "none"
+    require(bool(found), f"distributed names {host!r}, and there is no such host in the Ray cluster; it has {known}")
     return found[0]
 
 

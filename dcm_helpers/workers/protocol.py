@@ -47,7 +47,7 @@ def job_of(value: dict) -> Job:
     for fields in value["problems"]:
         views = [known(view, ViewForm) for view in fields["views"]]
         views = tuple(View(**{**view, **{name: tuple(view[name]) for name in IDS}}) for view in views)
-        initial = unpacked(fields["initial"]) if "initial" in fields else None
+        initial = unpacked(fields["initial"], f"initial of {fields['id']!r}") if "initial" in fields else None
         problems.append(Problem(**{**known(fields, ProblemForm), "views": views, "initial": initial}))
     return Job(value["job"], config, problems)
 
@@ -84,7 +84,7 @@ def result_of(value: dict, problem: Problem) -> Result:
         views.append(ViewResult(view, Measurement(**numbers), tuple(fields["decoded_ids"])))
     return Result(
         problem=problem,
-        content=unpacked(value["content"]),
+        content=unpacked(value["content"], f"the content of {problem.id!r}"),
         views=tuple(views),
         stop_reason=StopReason(value["stop_reason"]),
         history=tuple((step, tuple(map(number, losses))) for step, losses in zip(*curve.values(), strict=False)),
@@ -111,7 +111,7 @@ def packed(content: Content) -> str:
     return base64.b64encode(save({"content": content.detach().cpu().contiguous()})).decode()
 
 
-def unpacked(text: str) -> Content:
+def unpacked(text: str, what: str) -> Content:
     """A content from safetensors in base64.
 
     Raises:   InputError if it is none
@@ -121,7 +121,8 @@ def unpacked(text: str) -> Content:
     try:
         content = load(base64.b64decode(text, validate=True))["content"]
     except (ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"a message holds no content where one belongs ({type(error).__name__}); {WAY_OUT}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{what} is no safetensors in base64 with a tensor 'content' ({reason}); {WAY_OUT}") from error
     right = content.dim() == 2 and content.is_floating_point() and bool(content.isfinite().all())
-    require(right, f"a message holds numbers of shape {tuple(content.shape)} as a content; expected finite (K, D)")
+    require(right, f"{what} is {tuple(content.shape)} in {content.dtype}; expected finite numbers (K, D); {WAY_OUT}")
     return content

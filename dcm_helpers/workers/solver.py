@@ -19,6 +19,10 @@ from dcm_helpers.workers.share import Share
 
 POLL_SECONDS = 0.2
 """How long the driver waits for a message before it looks at a stop."""
+PATIENCE = 60.0
+"""Seconds in which workers that are stopped must end their jobs; then nobody waits for them."""
+SILENT = 1800.0
+"""Seconds after which a worker that says nothing is killed; one that works says something after every step."""
 
 
 @dataclass(frozen=True)
@@ -67,31 +71,52 @@ class FleetSolver:
         by_id = {problem.id: problem for problem in problems}
         share = Share(list(by_id), least=self.config.batch_size or 1)
         waited = self._begin()
-        progress, stopping, told = Progress(), False, 0.0
-        # a job's end comes after its last result, and a worker takes no other before
-        while not share.done or any(member.stream is not None for member in self._alive):
-            if stop is not None and stop.is_set() and not stopping:
-                stopping = True
-                for member in self._alive:
-                    if member.stream is not None:
-                        member.actor.halt.remote(member.job_id)
-            if not stopping:
-                self._hand_out(share, by_id, waited)
-            if not waited or (stopping and not any(member.stream for member in self._alive)):
-                break
-            self.fleet.check()
-            for what in self._said(list(waited)):
-                result = self._hear(what, waited, share, by_id)
-                if result is not None:
-                    progress.done += 1
-                    progress.reconstructed += result.reconstructed
-                    yield result
-            if on_step is not None and time.monotonic() - told >= POLL_SECONDS:  # it looks at all that is in flight
-                told = time.monotonic()
+        progress, told = Progress(), 0.0
+        stopped_at: float | None = None
+        try:
+            # a job's end comes after its last result, and a worker takes no other before
+            while not share.done or any(member.stream is not None for member in self._alive):
+                if stopped_at is None and stop is not None and stop.is_set():
+                    stopped_at = time.monotonic()
+                    self._halt()
+                if stopped_at is None:
+                    self._hand_out(share, by_id, waited)
+                elif not any(member.stream for member in self._alive) or time.monotonic() - stopped_at > PATIENCE:
+                    break
+                if not waited:
+                    break
+                self.fleet.check()
+                self._end_silent()
+                for what in self._said(list(waited)):
+                    result = self._hear(what, waited, share, by_id)
+                    if result is not None:
+                        progress.done += 1
+                        progress.reconstructed += result.reconstructed
+                        yield result
+                if on_step is not None and time.monotonic() - told >= POLL_SECONDS:  # it looks at all in flight
+                    told = time.monotonic()
+                    on_step(self._told(progress, by_id))
+            if on_step is not None:
                 on_step(self._told(progress, by_id))
-        self.set_aside = share.set_aside
-        if not stopping and not share.done:
+        finally:  # whoever listens may have heard enough
+            self._halt()
+            self.set_aside = share.set_aside
+        if stopped_at is None and not share.done:
             raise InputError("no worker is left; what is done is kept, and the same command continues")
+
+    def _halt(self) -> None:
+        """Have every worker end its job with what is done; nobody waits for it."""
+        for member in self._alive:
+            if member.stream is not None and member.job_id:
+                member.actor.halt.remote(member.job_id)
+
+    def _end_silent(self) -> None:
+        """Kill workers that neither work nor die; then they count as dead."""
+        for member in self._alive:
+            if (member.stream is not None or member.ready is None) and time.monotonic() - member.heard > SILENT:
+                print(f"{member.place} said nothing for {SILENT / 60:.0f} minutes and is ended", file=sys.stderr)
+                member.heard = time.monotonic()
+                self.fleet.end(member)
 
     @property
     def _alive(self) -> list[Member]:
@@ -105,8 +130,22 @@ class FleetSolver:
         return self.fleet.ray.wait(waited, num_returns=len(waited), timeout=0, fetch_local=False)[0]
 
     def _begin(self) -> dict[Any, Member]:
-        """What is waited for at first: members that are not there yet."""
-        return {self.fleet.start(member): member for member in self._alive if member.ready is None}
+        """What is waited for at first: members that are not there yet, and the ends of jobs that nobody waited for."""
+        waited: dict[Any, Member] = {}
+        for member in self._alive:
+            if member.ready is None and member.coming is not None:
+                waited[member.coming] = member
+            elif member.ready is None:
+                self._start(member, waited)
+            elif member.stream is not None:
+                member.job, member.job_id = {}, ""
+                waited[member.stream] = member
+        return waited
+
+    def _start(self, member: Member, waited: dict[Any, Member]) -> None:
+        """Start a worker, and wait for it."""
+        member.coming = self.fleet.start(member)
+        waited[member.coming] = member
 
     def _hand_out(self, share: Share, by_id: dict[str, Problem], waited: dict[Any, Member]) -> None:
         """Give every idle worker its next chunk."""
@@ -117,15 +156,17 @@ class FleetSolver:
                 member.job = {problem: by_id[problem] for problem in chunk}
                 member.job_id = self.fleet.next_job()
                 job = Job(member.job_id, self.config, list(member.job.values()))
+                member.heard = time.monotonic()
                 member.stream = member.actor.work.options(num_returns="streaming").remote(job_message(job))
                 waited[member.stream] = member
 
     def _hear(self, what: Any, waited: dict[Any, Member], share: Share, by_id: dict[str, Problem]) -> Result | None:
         """Take in one message of a worker, or that it died. Returns a result, if it is one."""
         member = waited[what]
+        member.heard = time.monotonic()
         try:
             if isinstance(what, self.fleet.ray.ObjectRef):
-                member.ready = self.fleet.ray.get(what)
+                member.ready, member.coming = self.fleet.ray.get(what), None
                 del waited[what]
                 return None
             told = self.fleet.ray.get(next(what))
@@ -133,11 +174,13 @@ class FleetSolver:
             del waited[what]
             member.updates += member.seen.get("updates", 0)
             share.back(str(member.place))  # nothing, unless the job was stopped
-            member.stream, member.job, member.seen = None, {}, {}
+            member.stream, member.job, member.job_id, member.seen, member.deaths = None, {}, "", {}, 0
             return None
         except self.fleet.ray.exceptions.RayError as error:
             del waited[what]
             self._bury(member, error, share, waited)
+            return None
+        if told["job"] != member.job_id:
             return None
         if told["type"] == "progress":
             member.seen = told
@@ -158,15 +201,16 @@ class FleetSolver:
         """Put a dead worker's problems back, and start it again unless it died too often."""
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         cause = getattr(error, "cause", None)
-        if isinstance(cause, InputError):  # it could not be started, and never will be
-            raise cause
         share.died(str(member.place), reason)
-        member.deaths += 1
+        # one that could not be started for a reason never will be
+        member.deaths = LIVES if isinstance(cause, InputError) else member.deaths + 1
+        if isinstance(cause, InputError) and not self._alive:
+            raise cause
         if member.dropped:
-            print(f"{member.place} died {LIVES} times and is left out: {reason}", file=sys.stderr)
+            print(f"{member.place} is left out: {cause or reason}", file=sys.stderr)
             return
         try:
-            waited[self.fleet.start(member)] = member
+            self._start(member, waited)
             print(f"{member.place} died and is started again: {reason}", file=sys.stderr)
         except InputError as gone:
             member.deaths = LIVES

@@ -57,7 +57,7 @@ class Worker:
             self.stop.set()
 
     def work(self, job: dict, emit: Callable[[dict], None]) -> None:
-        """Do a job, given as a message, and emit what comes of it; the last is always ``end``."""
+        """Do a job, given as a message, and emit what comes of it; ``end`` is the last, unless it dies of it."""
         self._job = job["job"]
         if self._halted == self._job:
             self.stop.set()
@@ -65,9 +65,11 @@ class Worker:
             self._solve(job_of(job), emit)
         except (InputError, torch.OutOfMemoryError) as error:
             emit(message("error", job=job["job"], message=str(error)))
-        emit(message("end", job=job["job"], stopped=self.stop.is_set()))
+        stopped = self.stop.is_set()
+        emit(message("end", job=job["job"], stopped=stopped))
         self._job = ""
-        self.stop.clear()
+        if stopped:  # what was set since then is for the next
+            self.stop.clear()
 
     def _solve(self, job: Job, emit: Callable[[dict], None]) -> None:
         told = time.monotonic()

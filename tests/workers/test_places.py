@@ -15,7 +15,21 @@ def test_places_are_host_device_and_weight():
 
 
 @pytest.mark.parametrize(
-    "text", ["", ",", "localhost", "localhost:", ":0:1", "a:b:1", "a:-1", "a:0:0", "a:0:x", "a:0:1:2"]
+    "text",
+    [
+        "",
+        ",",
+        "localhost",
+        "localhost:",
+        ":0:1",
+        "a:b:1",
+        "a:-1",
+        "a:0:0",
+        "a:0:x",
+        "a:0:1:2",
+        "a:0:" + "9" * 5000,
+        "a:" + "9" * 5000,
+    ],
 )
 def test_what_is_no_place_is_told(text):
     with pytest.raises(InputError, match=r"expected host:device:weight, for instance localhost:0:100"):
@@ -25,3 +39,10 @@ def test_what_is_no_place_is_told(text):
 def test_a_device_holds_one_worker():
     with pytest.raises(InputError, match="names a:0 twice"):
         places_of("a:0:1,a:1:1,a:0:2")
+
+    with pytest.raises(InputError, match="names localhost:0 twice"):
+        places_of("localhost:0:1,localhost:00:2")
+    with pytest.raises(InputError, match="names localhost:0 twice"):
+        places_of("localhost:0,127.0.0.1:0")
+    with pytest.raises(InputError, match="names a:1 beside all GPUs of that host"):
+        places_of("a:sharded,b:1,a:1")

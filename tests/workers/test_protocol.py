@@ -1,8 +1,8 @@
 """Messages say all there is to say, and what is none is refused in a line."""
 
 import dataclasses
+import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_settings_and_contents_of_a_message_are_checked(tiny, problems):
     for change, words in (
         ({"optimizer": {"unheard_of": 1}}, "unheard_of"),
         ({"optimizer": {"K": 0}}, "K is 0"),
-        ({"problems": [{**job["problems"][0], "initial": "AAAA"}]}, "no content"),
+        ({"problems": [{**job["problems"][0], "initial": "AAAA"}]}, "is no safetensors in base64"),
     ):
         told = []
         Worker(tiny).work({**job, **change}, told.append)
@@ -91,7 +91,7 @@ def test_a_worker_behind_a_pipe(problems):
     told = [read_message(line, "stdout") for line in done.stdout.splitlines()]
     kinds = [each["type"] for each in told if each["type"] != "progress"]
     assert (
-        done.returncode == 0 and kinds[0] == "ready" and sorted(kinds[1:]) == sorted(["result", "end"] * 2 + ["error"])
+        done.returncode == 2 and kinds[0] == "ready" and sorted(kinds[1:]) == sorted(["result", "end"] * 2 + ["error"])
     )
     assert {each["problem"] for each in told if each["type"] == "result"} == {problem.id for problem in problems[:2]}
 
@@ -100,35 +100,33 @@ def test_a_task_of_an_array_reads_its_share(tmp_path, problems):
     path = tmp_path / "jobs.jsonl"
     jobs = [job_message(Job(str(number), CONFIG, [problem])) for number, problem in enumerate(problems[:3])]
     path.write_text("".join(line_of(job) + "\n" for job in jobs))
-    words = f"--model tiny --device cpu --dtype float32 --jobs {path}"
+    words = f"--model tiny --device cpu --dtype float32 --jobs {path} --index 1 --count 2"
     command = [sys.executable, "-m", "dcm_helpers.phase1a_worker", *words.split()]
-    slurm = {"ID": "7", "MIN": "5", "STEP": "2", "COUNT": "2"}
-    environment = {**os.environ, **{f"SLURM_ARRAY_TASK_{name}": value for name, value in slurm.items()}}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     ends = [json.loads(line)["job"] for line in done.stdout.splitlines() if '"end"' in line]
     assert done.returncode == 0 and ends == ["1"]
 
 
-@pytest.mark.parametrize(
-    ("index", "count", "slurm", "expected"),
-    [
-        (None, None, {}, (0, 1)),
-        (3, 4, {}, (3, 4)),
-        (None, None, {"ID": "12", "MIN": "4", "STEP": "4", "COUNT": "3"}, (2, 3)),
-        (None, 2, {"ID": "2"}, "index is 2 of 2 shares"),
-        (None, None, {"ID": "many"}, "SLURM_ARRAY_TASK_ID is 'many'"),
-        (-1, 2, {}, "index is -1 of 2"),
-    ],
-)
-def test_which_share_a_task_does(monkeypatch, index, count, slurm, expected):
-    for name, value in slurm.items():
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    command = phase1a_worker.Command(index=index, count=count)
-    if isinstance(expected, str):
-        with pytest.raises(InputError, match=expected):
-            phase1a_worker.share_of(command)
-    else:
-        assert phase1a_worker.share_of(command) == expected
+@pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 2), (0, 0)])
+def test_there_is_no_such_share(capsys, index, count):
+    assert phase1a_worker.main(["--index", str(index), "--count", str(count)]) == 2
+    assert f"index is {index} of {count} shares" in capsys.readouterr().err
+
+
+def test_what_is_no_job_is_told_with_its_line_and_its_id(tmp_path, capsys, problems):
+    wrong = {**job_message(Job("one", CONFIG, problems[:1])), "problems": []}
+    (tmp_path / "jobs").write_text(
+        "\n\n" + line_of(wrong) + '\n{"type": "end", "version": 1, "job": "7", "stopped": true}\n'
+    )
+    assert phase1a_worker.main(["--model", "tiny", "--device", "cpu", "--jobs", str(tmp_path / "jobs")]) == 2
+    _, first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["job"] == "one" and first["message"].startswith("line 3: problems")
+    assert second["job"] == "7" and "takes jobs, not end" in second["message"]
+
+
+def test_a_stop_ends_a_worker_that_has_nothing_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line_of(message("stop")) + "\n"))
+    assert phase1a_worker.main(["--model", "tiny", "--device", "cpu"]) == 130
 
 
 @pytest.mark.parametrize("jobs", ["missing", ".", "bytes"])
@@ -138,9 +136,21 @@ def test_a_file_of_jobs_that_cannot_be_read_is_told(tmp_path, capsys, monkeypatc
     status = phase1a_worker.main(["--model", "tiny", "--device", "cpu", "--jobs", jobs])
     out, err = capsys.readouterr()
     if jobs == "bytes":
-        assert status == 0 and "line 1 is no JSON" in out
+        assert status == 2 and "line 1 is no JSON" in out
     else:
         assert status == 2 and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_the_documentation_makes_jobs_and_reads_what_comes_of_them(tmp_path, monkeypatch, capsys):
+    text = (PROJECT / "dcm_helpers" / "workers" / "README.md").read_text().partition("<!-- jobs -->")[2]
+    made, read = (block.partition("```")[0] for block in text.split("```python")[1:])
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(made, names)
+    assert phase1a_worker.main(["--model", "tiny", "--jobs", "jobs.jsonl"]) == 0
+    Path("told.jsonl").write_text(capsys.readouterr().out)
+    exec(read, names)
+    assert len(names["results"]) == 4 and "True torch.Size([8, 128])" in capsys.readouterr().out
 
 
 def test_the_messages_of_the_documentation_are_messages():
