@@ -199,7 +199,7 @@ def scale(command: Command) -> dict:
     print("\nOne driver, its workers asleep")
     rows = scale_table(command.workers, command.seconds)
     print_rows(rows)
-    throughput(rows, baselines).write_image(command.output.with_name("scaling.svg"))
+    throughput(rows, baselines).write_image(command.output.with_name("scaling.svg"), width=760, height=380)
     return {"baseline_seconds": baselines, "overhead": overhead, "driver": rows}
 
 

@@ -66,6 +66,7 @@ class Fleet(Crew):
 
     def __enter__(self) -> "Fleet":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # else whatever else runs here goes first
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         here = not os.environ.get("RAY_ADDRESS") and all(each.place.host == "localhost" for each in self.members)
         options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
@@ -173,9 +174,10 @@ class Fleet(Crew):
                 num_cpus=1,
                 num_gpus=needed if gpus else 0,
                 scheduling_strategy=strategy,
-                runtime_env={"env_vars": {ALL_VISIBLE: "1"}} if gpus else None,
+                # Ray gives an actor one thread, and what torch makes of it later is slower in threads of Python's
+                runtime_env={"env_vars": {ALL_VISIBLE: "1"} if gpus else {"OMP_NUM_THREADS": str(threads)}},
             )
-            .remote(replace(self.config, device=device if gpus else "cpu"), self._fingerprint, threads)
+            .remote(replace(self.config, device=device if gpus else "cpu"), self._fingerprint)
         )
         return member.actor.ready.remote()
 
@@ -240,11 +242,7 @@ def actor_class(ray: Any) -> Any:
     """The class of actors: a Worker whose messages come as a stream, and which hears a stop meanwhile."""
 
     class Actor:
-        def __init__(self, config: GeneratorConfig, fingerprint: str | None, threads: int):
-            import torch
-
-            if not ray.get_gpu_ids():
-                torch.set_num_threads(threads)
+        def __init__(self, config: GeneratorConfig, fingerprint: str | None):
             self.worker = Worker.load(config, fingerprint)
 
         def ready(self) -> dict:
