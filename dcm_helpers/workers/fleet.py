@@ -21,7 +21,7 @@ from dcm_helpers.workers.worker import Worker
 
 ASKED_EVERY = 2.0
 """Seconds between two questions whether the cluster lives."""
-SILENT = 15.0
+UNANSWERED = 15.0
 """Seconds without an answer after which the cluster is taken for dead."""
 CALLED_FOR = 10.0
 """Seconds in which a cluster's head must answer."""
@@ -139,9 +139,9 @@ class Fleet(Crew):
 
         Raises:   InputError if it is dead
         """
-        if time.monotonic() - self._answered > SILENT:
+        if time.monotonic() - self._answered > UNANSWERED:
             time.sleep(2 * ASKED_EVERY)  # whoever was suspended must be asked again first
-            if time.monotonic() - self._answered > SILENT:
+            if time.monotonic() - self._answered > UNANSWERED:
                 self._lost = self._lost or "Ray's head does not answer"
         if self._lost:
             raise InputError(f"{self._lost}; what is done is kept, and the same command continues")

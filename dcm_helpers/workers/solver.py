@@ -113,7 +113,7 @@ class FleetSolver:
     def _end_silent(self) -> None:
         """Kill workers that neither work nor die; then they count as dead."""
         for member in self._alive:
-            if (member.stream is not None or member.ready is None) and time.monotonic() - member.heard > SILENT:
+            if member.stream is not None and time.monotonic() - member.heard > SILENT:  # a start may load for hours
                 print(f"{member.place} said nothing for {SILENT / 60:.0f} minutes and is ended", file=sys.stderr)
                 member.heard = time.monotonic()
                 self.fleet.end(member)

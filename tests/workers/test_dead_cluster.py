@@ -17,7 +17,7 @@ def watched(monkeypatch, nodes):
     ray = SimpleNamespace(nodes=nodes, shutdown=lambda: None)
     monkeypatch.setattr(fleet, "ray_or_a_word", lambda: ray)
     monkeypatch.setattr(fleet, "ASKED_EVERY", 0.05)
-    monkeypatch.setattr(fleet, "SILENT", 0.5)
+    monkeypatch.setattr(fleet, "UNANSWERED", 0.5)
     members = fleet.Fleet(places_of("localhost:0"), GeneratorConfig("tiny"))
     members.watch("mine")
     return members
