@@ -127,7 +127,7 @@ def campaign(arguments: Sequence[str] | None) -> int:
         if (fault.within is not own_disk or os.geteuid() == 0) and (fault.within is not own_clock or FAKETIME)
     ]
     draw, totals = random.Random(command.seed), {kind: Counter() for kind in kinds}
-    print(f"left out on this machine: {', '.join(FAULTS.keys() - totals.keys()) or 'nothing'}", file=sys.stderr)
+    print(f"left out: {', '.join(FAULTS.keys() - totals.keys()) or 'nothing'}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as place:
         whole = Trial(Path(place) / "whole", draw, 0)
         started = time.perf_counter()
