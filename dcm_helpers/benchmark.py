@@ -189,7 +189,9 @@ def scale(command: Command) -> dict:
     from dcm_helpers.show import throughput
 
     generator, problems = prepared(command, command.dtype, command.compile)
-    pairs = {pair.id: pair for pair in load_pairs(DataConfig(command.dataset, command.num_examples)).pairs}
+    pairs = {
+        pair.id: pair for pair in load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed)).pairs
+    }
     baselines = baseline_seconds(generator, problems, [pairs[problem.pair] for problem in problems], command.K)
     print(f"\nBaselines of a pair, {generator.name}: {baselines:.2f} s of the driver")
     own = GeneratorConfig(command.model, command.device, str(generator.dtype).removeprefix("torch."))

@@ -111,7 +111,7 @@ class Crowd(Crew):
 
     def start(self, member: Member) -> Ref:
         """Start a worker, which takes no time."""
-        member.stream, member.job, member.job_id, member.heard = None, {}, "", time.monotonic()
+        member.rest()
         work = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._stream))
         member.actor = SimpleNamespace(work=work, halt=SimpleNamespace(remote=lambda job: None))
         return Ref()

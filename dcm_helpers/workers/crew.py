@@ -39,6 +39,10 @@ class Member:
     updates: int = 0
     """Of finished jobs."""
 
+    def rest(self) -> None:
+        """Have no job."""
+        self.stream, self.job, self.job_id, self.seen = None, {}, "", {}
+
     @property
     def state(self) -> str:
         """What it is doing, in a word or two."""

@@ -162,8 +162,8 @@ class Fleet(Crew):
         """
         node, gpus = self.node_of(member)
         beside = sum(other.place.host == member.place.host for other in self.members)
-        member.ready, member.stream, member.job, member.job_id, member.seen = None, None, {}, "", {}
-        member.heard = time.monotonic()
+        member.rest()
+        member.ready = None
         device = member.place.device if member.place.device == SHARDED else f"cuda:{member.place.device}"
         needed = gpus if device == SHARDED else 1
         threads = max(1, int(node["Resources"].get("CPU", 1)) // beside)
@@ -190,7 +190,7 @@ class Fleet(Crew):
 
         Raises:   InputError if there is none, or it has no such device
         """
-        node = node_of(self.ray, member.place.host)
+        node = node_named(self.ray, member.place.host)
         gpus = 0 if self.config.device == "cpu" else int(node["Resources"].get("GPU", 0))
         slots = gpus or int(node["Resources"].get("CPU", 1))
         what = "GPUs" if gpus else "slots, one for each processor core"
@@ -220,7 +220,7 @@ def answering(address: str) -> str:
     return address
 
 
-def node_of(ray: Any, host: str) -> dict:
+def node_named(ray: Any, host: str) -> dict:
     """The node of a cluster that an address, a host name or a node name means; localhost is the driver's.
 
     Raises:   InputError if there is none

@@ -174,7 +174,8 @@ class FleetSolver:
             del waited[what]
             member.updates += member.seen.get("updates", 0)
             share.back(str(member.place))  # nothing, unless the job was stopped
-            member.stream, member.job, member.job_id, member.seen, member.deaths = None, {}, "", {}, 0
+            member.rest()
+            member.deaths = 0
             return None
         except self.fleet.ray.exceptions.RayError as error:
             del waited[what]
