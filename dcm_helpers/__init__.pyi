@@ -2,6 +2,7 @@ from . import bench as bench
 from . import config as config
 from . import explore as explore
 from . import generator as generator
+from . import inquiry as inquiry
 from . import look as look
 from . import optimize as optimize
 from . import pairs as pairs
@@ -19,6 +20,7 @@ from .config import RunConfig as RunConfig
 from .config import parameter as parameter
 from .explore import Explorer as Explorer
 from .generator import load_generator as load_generator
+from .inquiry import open_study as open_study
 from .optimize import ContentOptimizer as ContentOptimizer
 from .pairs import load_pairs as load_pairs
 from .runs import Run as Run
@@ -26,4 +28,3 @@ from .runs import open_run as open_run
 from .show import Dashboard as Dashboard
 from .stm import joint_problems as joint_problems
 from .stm import single_problems as single_problems
-from .study import open_study as open_study

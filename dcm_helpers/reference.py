@@ -39,7 +39,8 @@ class Command:
 
 def show_findings(config: StudyConfig) -> None:
     """Print the answers and findings of what is there."""
-    from dcm_helpers.study import Study, answers_table, findings_table, markdown
+    from dcm_helpers.inquiry import Study
+    from dcm_helpers.study import answers_table, findings_table, markdown
 
     study = Study(Path(config.output_dir), config=config)
     print(f"{markdown(answers_table(study))}\n\n{markdown(findings_table(study))}")
@@ -48,7 +49,8 @@ def show_findings(config: StudyConfig) -> None:
 def show_plan(config: StudyConfig) -> None:
     """Print what each part needs, and what it took where it is there."""
     from dcm_helpers.generator import load_generator
-    from dcm_helpers.study import Study, plan
+    from dcm_helpers.inquiry import Study
+    from dcm_helpers.study import plan
 
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     table = plan(Study(Path(config.output_dir), generator, config=config))
@@ -59,7 +61,7 @@ def show_plan(config: StudyConfig) -> None:
 def make(command: Command) -> bool:
     """Make what was asked for, and print the answers. Returns False after a stop."""
     from dcm_helpers.optimize import ContentOptimizer
-    from dcm_helpers.study import answers_table, make_squad, make_study, markdown
+    from dcm_helpers.study import answers_table, make_squad, make_study, markdown, write_page
     from dcm_helpers.watch import stopping_on_interrupt
 
     stop = Event()
@@ -68,6 +70,7 @@ def make(command: Command) -> bool:
             return make_squad(command.squad, command.study, ContentOptimizer, stop)
         study = make_study(command.study, ContentOptimizer, command.parts, stop)
     if study is not None:
+        write_page(study)
         print(markdown(answers_table(study)))
     return study is not None
 

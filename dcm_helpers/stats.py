@@ -1,13 +1,15 @@
 """Rates and estimates with 95 % intervals, pair by pair where two things are compared. The unit is always the pair."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import scipy.stats
 from jaxtyping import Float
+
+from dcm_helpers.errors import require
 
 RESAMPLES = 2000
 """Bootstrap samples behind an interval."""
@@ -33,6 +35,8 @@ class Estimate:
     high: float
     n: int | None = None
     """None where it is not known, or not the number of pairs."""
+    p: float | None = None
+    """Of no difference (or a ratio of 1, or no correlation), two-sided, where the number is one of a comparison."""
 
     def text(self, form: str = ".3g", percent: bool = False) -> str:
         """As in '1.04 (0.78 to 1.4), n=32'.
@@ -90,8 +94,15 @@ def mean(values: Sequence[float]) -> Estimate:
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return Estimate(float(values.mean()), -math.inf, math.inf, len(values))
-    center, half = values.mean(), scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
-    return Estimate(float(center), float(center - half), float(center + half), len(values))
+    center, error, free = values.mean(), scipy.stats.sem(values), len(values) - 1
+    half = scipy.stats.t.ppf(0.975, free) * error
+    p = two_sided(center, error, free)
+    return Estimate(float(center), float(center - half), float(center + half), len(values), p)
+
+
+def two_sided(center: float, error: float, free: int) -> float:
+    """Student's p of a number that would be 0, with its standard error and degrees of freedom."""
+    return float(2 * scipy.stats.t.sf(abs(center) / error, free)) if error > 0 else float(center == 0)
 
 
 def median(values: Sequence[float]) -> Estimate:
@@ -105,10 +116,53 @@ def share(flags: Sequence[bool]) -> Estimate:
     return Estimate(found["rate"], found["low"], found["high"], found["n"])
 
 
+def mean_share(shares: Sequence[float]) -> Estimate:
+    """The mean of shares, one for each pair, with a bootstrap interval, which stays between 0 and 1.
+
+    Where all are 0, or all 1, resampling finds no spread, and none is no certainty: Wilson's interval over the pairs.
+    """
+    values = np.asarray(shares, dtype=float)
+    return share(values == 1) if set(values) in ({0.0}, {1.0}) else bootstrapped(partial(np.mean, axis=-1), values)
+
+
 def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:
     """How many times the first values are the second ones, pair by pair: geometric mean, Student's interval on logs."""
     logs = mean(np.log(np.asarray(one, dtype=float)) - np.log(np.asarray(other, dtype=float)))
-    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n, logs.p)
+
+
+def crossed_ratio(
+    values: Sequence[float], rows: Sequence[Hashable], columns: Sequence[Hashable], condition: Sequence[bool]
+) -> Estimate:
+    """How many times as large values are under a condition, each row's and each column's own level taken out.
+
+    For values of crossed things, as steps for questions that meet several answers: some rows and columns are harder
+    than others, whatever they meet. Least squares on logs with an effect of each row and each column; Student's
+    interval, whose degrees of freedom are what these effects leave. Values must repeat rows and columns often enough:
+    a single exchange of answers, in which each stands once on either side, leaves none.
+
+    Args:     values  positive;  rows, columns  of each value;  condition  whether each value was found under it
+    Returns:  the ratio; n counts rows
+    Raises:   InputError if the design leaves no degrees of freedom, or cannot tell the condition from rows and columns
+    Source:   two-way fixed effects, as Scheffe (1959), chapter 4, has them for unbalanced layouts
+    """
+    parts = [np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1] for labels in (rows, columns)]
+    levels = np.concatenate([np.eye(part.max() + 1)[part] for part in parts], axis=1)
+    measured = np.stack([np.asarray(condition, dtype=float), np.log(np.asarray(values, dtype=float))], axis=1)
+    explained, *_ = np.linalg.lstsq(levels, measured)
+    flag, logs = (measured - levels @ explained).T
+    free = len(flag) - int(np.linalg.matrix_rank(levels)) - 1
+    require(
+        free > 0 and flag @ flag > 1e-9,
+        f"{len(flag)} values of {parts[0].max() + 1} rows and {parts[1].max() + 1} columns leave nothing to compare; "
+        "each row must meet several columns",
+    )
+    effect = flag @ logs / (flag @ flag)
+    spread = np.sum((logs - effect * flag) ** 2) / free
+    error = math.sqrt(spread / (flag @ flag))
+    half = scipy.stats.t.ppf(0.975, free) * error
+    low, high = math.exp(effect - half), math.exp(effect + half)
+    return Estimate(math.exp(effect), low, high, int(parts[0].max()) + 1, two_sided(effect, error, free))
 
 
 def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estimate, float]:
@@ -126,7 +180,9 @@ def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estima
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
     """Spearman's rank correlation with an interval by the bootstrap over pairs (percentiles)."""
-    return bootstrapped(rank_correlation, np.asarray(one, dtype=float), np.asarray(other, dtype=float))
+    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    p = scipy.stats.spearmanr(first, second).pvalue if len(first) > 2 else math.nan
+    return replace(bootstrapped(rank_correlation, first, second), p=None if math.isnan(p) else float(p))
 
 
 def rank_correlation(one: Float[np.ndarray, "... n"], other: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:

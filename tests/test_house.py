@@ -20,11 +20,11 @@ FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "gallery", "reference", "benchmark"}
 ROOMS = [
     *("generator", "pairs", "stm", "watch", "optimize", "workers", "store", "runs", "look"),
-    *("study", "bench", "show", "explore", "pages"),
+    *("inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
 ]
 ORDER = ["errors", "config", "shapes", "seeds", "stats", "files", "forms", "markup", "shell", *ROOMS, COMMANDS]
 """Rooms, and files that are no room, each importing only from those before it."""
-APART = [{"look", "bench"}, {"study", "bench"}]
+APART = [{"look", "bench"}, {"study", "bench"}, {"solutions", "controls"}]
 """Rooms that do not import each other."""
 LONGEST_CHAIN = 12
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -45,8 +45,18 @@ def change_layers(model: PreTrainedModel, layers: Layers, seed: int = 0) -> None
     for block in blocks:
         for weight in block.parameters():
             if weight.dim() > 1:
-                noise = torch.randn(weight.shape, generator=random)
-                weight.copy_(weight.float().mean().item() + weight.float().std().item() * noise)
+                weight.copy_(drawn_like(weight, random))
+
+
+def drawn_like(weight: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Normal noise with a weight's own mean and standard deviation.
+
+    Both are rounded: their last digits depend on how many threads share a sum, and with them every drawn weight would
+    be another one on another machine.
+    """
+    noise, exact = torch.randn(weight.shape, generator=random), weight.double()
+    mean, std = (float(f"{value.item():.6g}") for value in (exact.mean(), exact.std()))
+    return (mean + std * noise.double()).to(weight)
 
 
 def compile_blocks(model: PreTrainedModel) -> None:

@@ -1,7 +1,8 @@
 """Looking at contents: Generator and contents in, tables out. Nothing here stores anything.
 
-writing     what is written from a content
+writing     what is written from contents, and whether also in other batches
 landscape   the loss on lines, on planes, under noise
+curves      paths that bend around what is high
 curvature   extreme eigenvalues of the Hessian
 trajectory  how a content travels
 tokens      where slots lie to tokens

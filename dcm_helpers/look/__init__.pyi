@@ -6,6 +6,10 @@ from .clusters import neighbor_agreement as neighbor_agreement
 from .clusters import plane as plane
 from .clusters import same_against_other as same_against_other
 from .curvature import extreme_eigenvalues as extreme_eigenvalues
+from .curves import along_curve as along_curve
+from .curves import low_curve as low_curve
+from .curves import on_curve as on_curve
+from .landscape import CONNECTED as CONNECTED
 from .landscape import along_line as along_line
 from .landscape import barrier as barrier
 from .landscape import losses_at as losses_at
@@ -24,10 +28,14 @@ from .trajectory import travel as travel
 from .transfer import nats_after as nats_after
 from .variety import ablated as ablated
 from .variety import expected_overlap as expected_overlap
+from .variety import found_again as found_again
 from .variety import gini as gini
 from .variety import participation_ratio as participation_ratio
 from .variety import reordered as reordered
 from .variety import subspace_overlap as subspace_overlap
 from .variety import variance_shares as variance_shares
+from .writing import exact_by_generate as exact_by_generate
+from .writing import exact_in_batches as exact_in_batches
 from .writing import reconstructed_from as reconstructed_from
+from .writing import smallest_margins as smallest_margins
 from .writing import written_tokens as written_tokens

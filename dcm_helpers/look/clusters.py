@@ -109,17 +109,32 @@ def cluster_labels(
 
 
 def against_chance(
-    measure: Callable[[Int[np.ndarray, " B"]], float], labels: Sequence[str], shuffles: int, seed: int
+    measure: Callable[[Int[np.ndarray, " B"]], float],
+    labels: Sequence[str],
+    shuffles: int,
+    seed: int,
+    within: Sequence[str] = (),
 ) -> dict[str, float]:
     """A measure of labels beside the same measure of shuffled ones.
 
+    Args:     within  a stratum of every point; labels are shuffled among the points of one stratum, so that whatever
+              strata explain is chance, too; none takes all points for one
     Returns:  ``value``; ``chance``, the mean over shuffles; ``low`` and ``high``, between which 95 % of them lie; and
               ``p``: the share of labelings, the real one included, that reach the value
     """
     _, codes = np.unique(np.array(labels), return_inverse=True)
     value = measure(codes)
     random = np.random.default_rng(seed)
-    drawn = np.array([measure(random.permutation(codes)) for _ in range(shuffles)])
+    _, strata = np.unique(np.array(within or [""] * len(codes)), return_inverse=True)
+    inside = np.argsort(strata, kind="stable")
+
+    def shuffled() -> Int[np.ndarray, " B"]:
+        """The labels, each moved to a random place of its stratum."""
+        moved = np.empty_like(codes)
+        moved[inside] = codes[np.lexsort((random.random(len(codes)), strata))]
+        return moved
+
+    drawn = np.array([measure(shuffled()) for _ in range(shuffles)])
     low, high = np.quantile(drawn, [0.025, 0.975])
     p = (1 + (drawn >= value - ROUNDING).sum()) / (shuffles + 1)
     chance = drawn.mean()
@@ -212,6 +227,7 @@ def label_tests(
     shuffles: int = 1000,
     seed: int = 0,
     neighbors: int = 5,
+    within: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Whether points of one label lie together: measures of labels on points and on clusters, each beside chance.
 
@@ -219,6 +235,7 @@ def label_tests(
 
     Args:     clusters  of :func:`cluster_labels`; a point in none counts as a cluster of its own
               neighbors  how many vote in 'kNN accuracy' (every point left out of its own vote)
+              within  strata in which labels are shuffled, see :func:`against_chance`
     Returns:  a row for each measure ('silhouette', 'kNN accuracy', 'nearest neighbor agreement', 'ARI', 'AMI'):
               columns measure, value, chance (mean over shuffles), low, high (95 % of shuffles), p (one-sided)
     Source:   Hubert and Arabie, Comparing Partitions (1985) for ARI; Vinh et al., Information Theoretic Measures for
@@ -234,7 +251,10 @@ def label_tests(
         "AMI": partial(adjusted_mutual_info_score, alone),
     }
     return pd.DataFrame(
-        [{"measure": name, **against_chance(measure, labels, shuffles, seed)} for name, measure in measures.items()]
+        [
+            {"measure": name, **against_chance(measure, labels, shuffles, seed, within)}
+            for name, measure in measures.items()
+        ]
     )
 
 

@@ -10,6 +10,9 @@ from dcm_helpers.look.tokens import turned
 from dcm_helpers.shapes import Content, Contents
 from dcm_helpers.stm import Problem, Row, score_rows
 
+CONNECTED = 0.1
+"""A loss barrier below this, in nats, joins two contents."""
+
 
 def losses_at(generator: Generator, problem: Problem, contents: Contents) -> pd.DataFrame:
     """What a problem's objective is at many contents.

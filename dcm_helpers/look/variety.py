@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.spatial
 import torch
 from scipy.linalg import orth
 
@@ -48,6 +49,18 @@ def variance_shares(points: Float[np.ndarray, "B R F"], seed: int = 0) -> dict[s
     icc = correlation(across, within)
     figures = {"within": within[0], "between": (across[0] - within[0]) / R, "icc": icc[0], "low": low, "high": high}
     return {name: float(figure) for name, figure in figures.items()}
+
+
+def found_again(points: Float[np.ndarray, "B R F"]) -> Float[np.ndarray, " B"]:
+    """How many of each pair's solutions have another of the same pair as the nearest of all others.
+
+    Returns:  for each pair a share; by chance (R - 1) / (B R - 1)
+    """
+    B, R, F = points.shape
+    flat = points.reshape(B * R, F)
+    distances = scipy.spatial.distance.cdist(flat, flat)
+    np.fill_diagonal(distances, np.inf)
+    return (distances.argmin(1) // R == np.arange(B * R) // R).reshape(B, R).mean(1)
 
 
 def participation_ratio(points: Float[np.ndarray, "B F"]) -> float:

@@ -1,12 +1,24 @@
-"""What greedy decoding writes from contents: whether it is the targets, and token by token."""
+"""What is written from contents: token by token, whether it is the targets, under other batches and decoders, too."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import pandas as pd
+import torch
 
 from dcm_helpers.generator import Generator, token_text
 from dcm_helpers.shapes import Content, Contents
-from dcm_helpers.stm import Problem, decode_problems, greedy_decode, view_rows
+from dcm_helpers.stm import (
+    EXTRA_TOKENS,
+    Problem,
+    decode_problems,
+    each_group,
+    greedy_decode,
+    groups_by_length,
+    lay_out,
+    target_logits,
+    view_rows,
+)
 
 
 def reconstructed_from(generator: Generator, problems: Sequence[Problem], contents: Contents) -> list[bool]:
@@ -33,3 +45,58 @@ def written_tokens(generator: Generator, problem: Problem, content: Content) -> 
         ],
         columns=["view", "position", "token", "probability"],
     )
+
+
+def exact_in_batches(generator: Generator, problems: Sequence[Problem], contents: Contents, size: int) -> list[bool]:
+    """Whether greedy decoding writes every target, with the views of so many problems in a batch."""
+    found = []
+    for first in range(0, len(problems), size):
+        found += reconstructed_from(generator, problems[first : first + size], contents[first : first + size])
+    return found
+
+
+@torch.no_grad()
+def exact_by_generate(generator: Generator, problems: Sequence[Problem], contents: Contents, size: int) -> list[bool]:
+    """Whether Hugging Face's own ``generate`` writes every target, with so many rows in a left-padded batch."""
+    rows, K = view_rows(generator, problems), contents.shape[1]
+    right = []
+    for first in range(0, len(rows), size):
+        batch = rows[first : first + size]
+        layout = lay_out(generator, [dataclasses.replace(row, target_ids=()) for row in batch], K)
+        written = generator.model.generate(
+            inputs_embeds=layout.embeddings(contents),
+            attention_mask=layout.attention_mask,
+            max_new_tokens=max(len(row.target_ids) for row in batch) + EXTRA_TOKENS,
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            eos_token_id=generator.eos_id,
+            pad_token_id=generator.eos_id,
+        ).tolist()
+        right += [tuple(ids[: len(row.target_ids)]) == row.target_ids for ids, row in zip(written, batch, strict=True)]
+    flags = iter(right)
+    return [all([next(flags) for _ in problem.views]) for problem in problems]
+
+
+@torch.no_grad()
+def smallest_margins(generator: Generator, problems: Sequence[Problem], contents: Contents) -> list[float]:
+    """For each problem the smallest margin among its targets' tokens: its logit minus the largest other, in logits.
+
+    Above 0 exactly where the content is teacher-forced exact; how much tells what it takes to break it.
+    """
+    rows, K = view_rows(generator, problems), contents.shape[1]
+
+    def of_group(group: list[int]) -> list[float]:
+        layout = lay_out(generator, [rows[index] for index in group], K)
+        logits = target_logits(generator, layout, contents).float()
+        targets = layout.target_ids[layout.target_rows, layout.target_columns][:, None]
+        own = logits.gather(1, targets)[:, 0]
+        margin = own - logits.scatter(1, targets, -torch.inf).max(1).values
+        least = margin.new_full((len(group),), torch.inf)
+        return least.scatter_reduce(0, layout.target_rows, margin, "amin").tolist()
+
+    found: dict[int, float] = {}
+    for group, margins in each_group(groups_by_length(rows, K), of_group):
+        found |= zip(group, margins, strict=True)
+    of_views = iter(found[index] for index in range(len(rows)))
+    return [min([next(of_views) for _ in problem.views]) for problem in problems]

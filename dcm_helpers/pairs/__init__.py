@@ -2,7 +2,7 @@
 
 pair        a pair, checked where it comes from somebody's file
 load        the table of sources and formats; sampling; what was left out and why
-jsonl       a user's JSONL file, and the shipped one
+jsonl       a user's JSONL file, and the shipped ones
 squad       SQuAD 2.0, from a file or the hub
 arithmetic  generated sums
 """

@@ -1,4 +1,4 @@
-"""Pairs from a JSONL file, the shipped one among them: one object a line."""
+"""Pairs from a JSONL file, the shipped ones among them: one object a line."""
 
 from collections.abc import Iterator
 from pathlib import Path

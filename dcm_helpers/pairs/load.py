@@ -32,9 +32,10 @@ class Source:
     """What it is reported by."""
 
 
-SHIPPED = PROJECT / "data" / "pairs.jsonl"
+SHIPPED, LONG = PROJECT / "data" / "pairs.jsonl", PROJECT / "data" / "long.jsonl"
 SOURCES: dict[str, Source] = {
     "pairs": Source(partial(read_jsonl, SHIPPED), "pairs (shipped)"),
+    "long": Source(partial(read_jsonl, LONG), "long (shipped, answers of 30 to 80 tokens)"),
     "squad_v2": Source(read_squad_hub, f"{SQUAD_HUB_ID} (validation split)"),
     "arithmetic": Source(make_arithmetic, "arithmetic (generated)"),
 }

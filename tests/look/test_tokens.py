@@ -86,6 +86,9 @@ def test_slots_are_measured_one_by_one(tiny, tokens):
     assert longer["norm_over_start"] == pytest.approx(2) and longer["norm"] == pytest.approx(2 * norm)
     assert longer["travel"] == pytest.approx(norm)
     assert longer["cosine_with_start"] == pytest.approx(1) and longer["cosine"] == pytest.approx(1)
+    apart = nearest_tokens(tiny, contents[0, 2:3], apart_from=nearest_tokens(tiny, tokens[0, 2:3]).token)
+    assert longer["other_distance"] == pytest.approx(apart.distance.item()) and longer["other_cosine"] < 0.99
+    assert longer["at_start"] and not indexed.loc[1, 6]["at_start"]
     turned_slot, norm = indexed.loc[1, 6], tokens[1, 5].norm().item()
     assert turned_slot["norm_over_start"] == pytest.approx(1) and turned_slot["cosine_with_start"] == pytest.approx(
         0, abs=1e-6

@@ -36,6 +36,18 @@ def test_shipped_pairs_are_what_the_card_says(pairs):
     assert sum(len(pair.answer_paraphrases) == 2 for pair in pairs) >= 110
 
 
+def test_long_pairs_are_what_the_card_says(pairs):
+    long = load_pairs(DataConfig(dataset="long", num_examples=100)).pairs
+    assert Counter(pair.question_type for pair in long) == {"why": 16, "how": 16, "what": 16}
+    assert set(Counter(pair.topic for pair in long).values()) == {4}
+    assert {pair.topic for pair in long} == {pair.topic for pair in pairs}
+    for pair in long:
+        assert pair.answer in pair.context and pair.question.endswith("?") and pair.answer.endswith(".")
+        assert 20 <= len(pair.answer.split()) <= 80, "long in words, whatever the tokenizer"
+        assert len(set(pair.question_paraphrases) - {pair.question}) == 3 and len(pair.answer_paraphrases) == 1
+    assert not {pair.id for pair in long} & {pair.id for pair in pairs}
+
+
 def test_a_smaller_sample_begins_a_larger_one():
     small, large = (load_pairs(DataConfig(num_examples=n)).pairs for n in (10, 100))
     assert small == large[:10]
@@ -145,12 +157,12 @@ def test_a_registered_source_is_loaded_and_named_where_names_are_told(monkeypatc
     monkeypatch.setitem(SOURCES, "riddles", Source(lambda: iter(rows), "riddles (of this test)"))
     dataset = load_pairs(DataConfig("riddles"))
     assert str(dataset) == "1 of 1 pairs from riddles (of this test); left out: 1 unanswerable"
-    with pytest.raises(InputError, match="expected pairs, squad_v2, arithmetic, riddles, or a file that ends in"):
+    with pytest.raises(InputError, match="expected pairs, long, squad_v2, arithmetic, riddles, or a file that ends in"):
         load_pairs(DataConfig("ridles"))
     with pytest.raises(SystemExit):
         parse(["--help"])
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "known names: pairs, squad_v2, arithmetic, riddles" in told
+    assert "known names: pairs, long, squad_v2, arithmetic, riddles" in told
 
 
 GOOD = {"question": "What?", "answer": "that"}

@@ -5,6 +5,7 @@ import torch
 
 from dcm_helpers.errors import InputError
 from dcm_helpers.stm import (
+    exchanges,
     initial_content,
     mismatched,
     of_class,
@@ -55,6 +56,10 @@ def test_mismatched_problems_hold_the_same_texts(tiny, problems):
     assert torch.equal(*starts), "equal starts make the comparison paired"
     with pytest.raises(InputError, match="at least 2"):
         mismatched(problems[:1])
+    several = exchanges(problems, 3)
+    assert len({(each.id, each.views[1].target_ids) for exchange in several for each in exchange}) == 3 * len(problems)
+    with pytest.raises(InputError, match=f"do not allow {len(problems)} exchanges"):
+        exchanges(problems, len(problems))
 
 
 def test_modes_and_restarts_of_a_problem(tiny, problems):

@@ -1,0 +1,202 @@
+"""Across views: does a content that was found for one text of a pair make the pair's other text likelier?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dcm_helpers.config import MODES, Kind, StudyConfig
+from dcm_helpers.inquiry import NOT_SHOWN, Answer, Finding, K, Part, Question, Study, Table, apart, joint, settings
+from dcm_helpers.look import nats_after
+from dcm_helpers.pairs import Pair
+from dcm_helpers.runs import Solution
+from dcm_helpers.stats import Quantity, bootstrapped, mean, ratio
+from dcm_helpers.stm import View, exchanges
+
+SIZES = (1, 4, K)
+"""Slots of contents for one text alone."""
+LEARNED_AGAIN = (1, K)
+"""Those from which the other text is learned."""
+TRACE = 0.1
+"""Less than this share of what a text tells is called a trace."""
+MODE_OF: dict[Kind, str] = {kind: mode for mode, kind in MODES.items()}
+OTHER: dict[Kind, Kind] = {"question": "answer", "answer": "question"}
+
+
+def alone_part(size: int) -> str:
+    """The part that has a content for each text alone."""
+    return f"confident-alone-K{size}"
+
+
+def alone(study: Study, size: int) -> dict[tuple[str, Kind], Solution]:
+    """Contents for one text alone, by pair and kind of text."""
+    return {(each.problem.pair, each.problem.views[0].kind): each for each in study.solutions(alone_part(size))}
+
+
+def partners(study: Study) -> dict[str, Pair]:
+    """For each pair another one, whose question is of the same type and whose answer is about as long."""
+    pairs = list(study.run(alone_part(K)).pairs.values())
+    problems = joint(study.config.num_examples)(study.generator, pairs)
+    of_answer = {problem.view("answer").target_ids: problem.pair for problem in problems}
+    by_id = {pair.id: pair for pair in pairs}
+    (exchange,) = exchanges(problems, 1, [by_id[problem.pair].question_type for problem in problems])
+    return {each.pair: by_id[of_answer[each.view("answer").target_ids]] for each in exchange}
+
+
+def asked_texts(pair: Pair, kind: Kind) -> dict[str, str]:
+    """What is asked of a content for one text under the mode of the other: that text, and what shares more with it."""
+    other = {"the other text": pair.text(OTHER[kind]), "the same text": pair.text(kind)}
+    return other | ({"the text, then the other": f"{pair.question} {pair.answer}"} if kind == "question" else {})
+
+
+def across(study: Study) -> pd.DataFrame:
+    """What a text costs under its mode after a content for the pair's other text, another pair's, the text itself.
+
+    The text stands where a content would, [mode | text | target], so that all is asked in one form.
+
+    Returns:  columns K, found_for ('question' or 'answer'), pair, asked (what is asked under the other mode), tokens,
+              and nats after 'own' content, 'other' pair's, 'none', 'own_text', 'other_text'
+    """
+    generator, others, rows = study.generator, partners(study), []
+    pairs = study.run(alone_part(K)).pairs
+    texts: dict[tuple, float] = {}
+    for size in SIZES:
+        found = alone(study, size)
+        for (name, kind), solution in found.items():
+            other, mode = others[name], MODE_OF[OTHER[kind]]
+            both = torch.stack([solution.content, found[other.id, kind].content]).to(generator.device)
+            for asked, text in asked_texts(pairs[name], kind).items():
+                view = View.of(generator, text, mode)
+                ((own, of_other, none),) = nats_after(generator, [view], both)
+                entry = {"K": size, "found_for": kind, "pair": name, "asked": asked, "tokens": len(view.target_ids)}
+                for which, given in (("own_text", pairs[name]), ("other_text", other)):
+                    place = (name, kind, asked, which)
+                    if place not in texts:  # the same at all sizes
+                        ids = generator.text_ids(given.text(kind))
+                        ((texts[place],),) = nats_after(generator, [replace(view, given_ids=tuple(ids))], None)
+                    entry[which] = texts[place]
+                rows.append({**entry, "own": own, "other": of_other, "none": none})
+    return pd.DataFrame(rows)
+
+
+def learned_again(size: int, study: Study) -> pd.DataFrame:
+    """How soon a text is learned from the content for the pair's other text, and from another pair's.
+
+    Returns:  columns found_for ('question' or 'answer'), pair, start ('own' or 'other'), steps_to_exact (one more than
+              were tried where it was not exact)
+    """
+    found, others, rows = alone(study, size), partners(study), []
+    optimizer = replace(study.run(alone_part(size)).optimizer, stop_rule="exact")
+    for start in ("own", "other"):
+        problems = [
+            replace(
+                found[name, OTHER[kind]].problem,
+                initial=found[name if start == "own" else others[name].id, kind].content,
+            )
+            for name, kind in found
+        ]
+        for result in study.make_solver(study.generator, optimizer).iterate(problems):
+            steps = optimizer.num_steps + 1 if result.steps_to_exact is None else result.steps_to_exact
+            kind = OTHER[result.problem.views[0].kind]
+            rows.append({"found_for": kind, "pair": result.problem.pair, "start": start, "steps_to_exact": steps})
+    return pd.DataFrame(rows)
+
+
+def share_of_sums(saved: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """What was saved, over what there was to be saved; sums over the last axis."""
+    return saved.sum(-1) / there.sum(-1)
+
+
+def likelier(study: Study) -> list[Finding]:
+    """How much of what a text tells about the other one a content for it tells."""
+    table, found = study.table("across"), []
+    for (size, kind), here in table.groupby(["K", "found_for"], sort=False):
+        of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
+        other = of.pop("the other text")
+        share, saved = told_over_text(other), mean(other["other"] - other["own"])
+        above = "yes" if share.low > 0 else NOT_SHOWN
+        verdict = ("a trace" if share.low > 0 else "no") if share.high < TRACE else above
+        found.append(
+            Finding(
+                "7g across views",
+                f"nats of the {OTHER[kind]} that a content for the {kind} alone saves over another's, as a share of "
+                f"those that the {kind} itself saves as text, K={size}",
+                [Quantity("", share, percent=True)],
+                [
+                    Quantity("saved nats", saved),
+                    Quantity("by the text", mean(other["other_text"] - other["own_text"])),
+                    Quantity("own content minus none", mean(other["own"] - other["none"])),
+                    *[Quantity(f"asked for {asked}", told_over_text(rows), percent=True) for asked, rows in of.items()],
+                ],
+                Answer(
+                    f"Does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
+                    verdict,
+                    f"no if the interval lies below {TRACE:.0%} and holds 0, a trace if it lies below and above 0, "
+                    "yes if it reaches further and lies above 0",
+                    saved.p if verdict != "no" else None,
+                ),
+            )
+        )
+    return found
+
+
+def told_over_text(rows: pd.DataFrame):
+    """What contents save over others', as a share of what texts save over others'."""
+    return bootstrapped(
+        share_of_sums,
+        (rows["other"] - rows["own"]).to_numpy(),
+        (rows["other_text"] - rows["own_text"]).to_numpy(),
+    )
+
+
+def sooner(size: int) -> Callable[[Study], list[Finding]]:
+    """Whether a text is learned sooner from the content for the pair's other text."""
+
+    def find(study: Study) -> list[Finding]:
+        table, found = study.table(f"again-K{size}"), []
+        fresh = study.per_problem(alone_part(size))
+        kinds = {record["problem"]: record["views"][0]["kind"] for record in study.records(alone_part(size))}
+        for kind, here in table.groupby("found_for", sort=False):
+            steps = here.pivot(index="pair", columns="start", values="steps_to_exact") + 1
+            random = fresh[fresh.index.map(kinds) == OTHER[kind]].set_index("pair")["steps_to_exact"] + 1
+            sooner = ratio(steps["own"], steps["other"])
+            found.append(
+                Finding(
+                    "7g across views",
+                    f"steps to the {OTHER[kind]} from its {kind}'s content, over from another {kind}'s, K={size}",
+                    [Quantity("", sooner)],
+                    [Quantity("over from random tokens", ratio(steps["own"], random[steps.index]))],
+                    Answer(
+                        f"Is the {OTHER[kind]} learned sooner from its {kind}'s content, K={size}?",
+                        "yes" if sooner.high < 1 else "no, later" if sooner.low > 1 else NOT_SHOWN,
+                        "yes if the interval lies below 1, later if above",
+                        sooner.p,
+                    ),
+                )
+            )
+        return found
+
+    return find
+
+
+def across_question(config: StudyConfig) -> Question:
+    """Contents for one text alone."""
+    everything = apart(joint(config.num_examples))
+    parts = [alone_part(size) for size in SIZES]
+    return Question(
+        parts=[
+            Part(alone_part(size), f"one text alone, {size} slots", settings(config, size, "confident"), everything)
+            for size in SIZES
+        ],
+        tables=[
+            Table("across", across, parts),
+            *[Table(f"again-K{size}", partial(learned_again, size), [alone_part(size)]) for size in LEARNED_AGAIN],
+        ],
+        findings=[
+            (["across"], likelier),
+            *[([f"again-K{size}", alone_part(size)], sooner(size)) for size in LEARNED_AGAIN],
+        ],
+    )

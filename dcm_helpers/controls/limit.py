@@ -1,0 +1,206 @@
+"""Limit: where one slot no longer holds two texts, do texts that share something fit better?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from dcm_helpers.config import StudyConfig
+from dcm_helpers.generator import Generator
+from dcm_helpers.inquiry import (
+    BITS,
+    NOT_SHOWN,
+    Answer,
+    Finding,
+    Part,
+    Problems,
+    Question,
+    Study,
+    Table,
+    joint,
+    settings,
+)
+from dcm_helpers.look import nats_after
+from dcm_helpers.pairs import Pair
+from dcm_helpers.stats import Estimate, Quantity
+from dcm_helpers.stm import Problem, restated, with_view
+
+SETS = {"limit": "long answers", "limit-restated": "short answers that restate the question"}
+"""By the beginning of their parts' names: texts that share what pairs do, and that share most of what they hold."""
+RESAMPLES = 1000
+DETECTED = 2.8
+"""An effect of so many standard errors is seen in four of five studies, at 5 %."""
+
+
+def limit_parts(name: str) -> tuple[str, str]:
+    """The parts of a set: true pairs, and the same texts with answers exchanged within blocks."""
+    return f"{name}-K1", f"{name}-others-K1"
+
+
+def shortest(problems: Problems, count: int) -> Problems:
+    """Those with the fewest tokens in all: longer ones are far beyond what one slot holds."""
+
+    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+        found = problems(generator, pairs)
+        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[:count]
+
+    return make
+
+
+def blocks(problems: Sequence[Problem], kinds: Sequence[str]) -> list[tuple[Problem, Problem]]:
+    """Two problems each, whose questions are of one type and whose answers are about as long, as far as they can be."""
+    by_kind: dict[str, list[Problem]] = {}
+    for problem, kind in zip(problems, kinds, strict=True):
+        by_kind.setdefault(kind, []).append(problem)
+    made, left = [], []
+    for _, those in sorted(by_kind.items()):
+        ordered = sorted(those, key=lambda problem: (len(problem.view("answer").target_ids), problem.id))
+        made += zip(ordered[::2], ordered[1::2], strict=False)
+        left += ordered[len(ordered) // 2 * 2 :]
+    return [*made, *zip(left[::2], left[1::2], strict=False)]
+
+
+def in_blocks(problems: Problems, exchanged: bool) -> Problems:
+    """The problems of all blocks, as they are or with their answers exchanged within each block."""
+
+    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+        kinds, found = {pair.id: pair.question_type for pair in pairs}, problems(generator, pairs)
+        made = []
+        for one, other in blocks(found, [kinds[problem.pair] for problem in found]):
+            answers = (other, one) if exchanged else (one, other)
+            for problem, giver in zip((one, other), answers, strict=True):
+                made.append(with_view(problem, giver.view("answer"), "mismatched") if exchanged else problem)
+        return made
+
+    return make
+
+
+def limit(study: Study) -> pd.DataFrame:
+    """What is left of two texts that one slot does not hold, and how much one tells of the other.
+
+    Returns:  one row for each problem: columns set, block, problem, true (whether the answer is its question's), bits
+              (of both texts without content), told (bits that the question as text saves its own answer, over what it
+              saves with the block's other question), left (bits after optimization), exact
+    """
+    generator, rows = study.generator, []
+    for name in SETS:
+        true, others = limit_parts(name)
+        places: dict[tuple[int, ...], int] = {}  # the block of each question
+        found = study.run(true).solutions
+        kinds = [study.run(true).pairs[each.problem.pair].question_type for each in found]
+        given = {}
+        for number, (one, other) in enumerate(blocks([each.problem for each in found], kinds)):
+            for problem, partner in ((one, other), (other, one)):
+                question, answer = (problem.view(kind) for kind in ("question", "answer"))
+                places[question.target_ids] = number
+                asked = [
+                    replace(answer, given_ids=each.view("question").target_ids[:-1]) for each in (problem, partner)
+                ]
+                own, others_ = (cost for (cost,) in nats_after(generator, asked, None))
+                given[answer.target_ids] = (others_ - own) * BITS
+        for part in (true, others):
+            for each in study.run(part).solutions:
+                views = each.problem.views
+                alone = [cost for (cost,) in nats_after(generator, views, None)]
+                left = sum(
+                    view["loss"] * len(target.target_ids)
+                    for view, target in zip(each.record["views"], views, strict=True)
+                )
+                rows.append(
+                    {
+                        "set": name,
+                        "block": places[each.problem.view("question").target_ids],
+                        "problem": each.problem.id,
+                        "true": part == true,
+                        "bits": sum(alone) * BITS,
+                        "told": given[each.problem.view("answer").target_ids],
+                        "left": left * BITS,
+                        "exact": each.record["reconstructed"],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def saved_when_left(table: pd.DataFrame) -> float:
+    """Bits less that are left of true pairs than of exchanged ones, over bits that one text tells of the other."""
+    true, others = table[table["true"]], table[~table["true"]]
+    return (others["left"].sum() - true["left"].sum()) / true["told"].sum()
+
+
+def saved_when_exact(table: pd.DataFrame) -> float:
+    """By how many bits true pairs may be longer for equal chances of being exact, over bits that one text tells.
+
+    Logistic regression of exactness on bits and, for true pairs, on bits told: the ratio of both slopes.
+    """
+    measured = np.stack([table["bits"], table["told"].where(table["true"], 0.0)], axis=1) / 100
+    slopes = LogisticRegression(C=np.inf, max_iter=1000).fit(measured, table["exact"]).coef_[0]
+    return float(-slopes[1] / slopes[0])
+
+
+def over_blocks(table: pd.DataFrame, statistic) -> tuple[Estimate, float]:
+    """A statistic with its bootstrap interval over blocks, and the effect that would be seen four times of five."""
+    value, random = statistic(table), np.random.default_rng(0)
+    groups = list(table.reset_index(drop=True).groupby("block").indices.values())
+    drawn = []
+    for _ in range(RESAMPLES):
+        chosen = random.integers(len(groups), size=len(groups))
+        again = table.iloc[np.concatenate([groups[index] for index in chosen])]
+        if again["exact"].nunique() == 2:
+            drawn.append(statistic(again))
+    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (-np.inf, np.inf)
+    return Estimate(value, float(low), float(high), len(groups)), DETECTED * float((high - low) / (2 * 1.96))
+
+
+def at_the_limit(name: str, study: Study) -> list[Finding]:
+    """Whether texts that share something fit better where not all fit."""
+    table = study.table("limit")
+    here = table[table["set"] == name]
+    left, seen = over_blocks(here, saved_when_left)
+    control = [
+        Quantity("bits of both texts", (here["bits"].min(), here["bits"].max()), ".0f"),
+        Quantity("bits told", here[here["true"]]["told"].mean(), ".1f"),
+        Quantity("would be seen four times of five:", seen, ".0f", percent=True),
+        Quantity("exact, true and exchanged", tuple(here.groupby("true")["exact"].mean()[[True, False]]), ".0f", True),
+    ]
+    if here["exact"].nunique() == 2:
+        by_exact, _ = over_blocks(here, saved_when_exact)
+        control.append(Quantity("by chances of being exact", by_exact, ".0f", percent=True))
+    return [
+        Finding(
+            "7h limit",
+            f"bits saved where one slot does not hold both texts, over bits that one tells of the other, {SETS[name]}",
+            [Quantity("", left, ".0f", percent=True)],
+            control,
+            Answer(
+                f"Do texts that belong together fit better into one slot ({SETS[name]})?",
+                "yes" if left.low > 0 else "no, worse" if left.high < 0 else NOT_SHOWN,
+                "yes if the interval over blocks of two pairs lies above 0",
+            ),
+        )
+    ]
+
+
+def limit_question(config: StudyConfig) -> Question:
+    """Long pairs at one slot, and pairs that restate the question, each beside the same texts exchanged in blocks."""
+    one = settings(config, 1, num_steps=config.num_steps)
+
+    def restating(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+        return [restated(generator, problem) for problem in joint(config.controls)(generator, pairs)]
+
+    of_set = {
+        "limit": ("long", shortest(joint(None), config.controls)),
+        "limit-restated": ("pairs", restating),
+    }
+    parts = [
+        Part(part, f"{SETS[name]}, 1 slot", one, in_blocks(problems, exchanged), dataset=dataset)
+        for name, (dataset, problems) in of_set.items()
+        for part, exchanged in zip(limit_parts(name), (False, True), strict=True)
+    ]
+    return Question(
+        parts=parts,
+        tables=[Table("limit", limit, [part.name for part in parts])],
+        findings=[(["limit"], partial(at_the_limit, name)) for name in SETS],
+    )

@@ -1,0 +1,171 @@
+"""Controls: what do contents take that were found for random answers, through other layers, or under other modes?"""
+
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+
+from dcm_helpers.config import MODES, StudyConfig
+from dcm_helpers.inquiry import (
+    NOT_SHOWN,
+    OTHER_MODES,
+    Answer,
+    Finding,
+    Part,
+    Problems,
+    Question,
+    Study,
+    Table,
+    joint,
+    settings,
+)
+from dcm_helpers.look import nats_after, written_with_modes
+from dcm_helpers.runs import Run
+from dcm_helpers.stats import Quantity, ratio, share, share_difference
+from dcm_helpers.stm import Row, score_rows, with_random_answer
+
+Compared = tuple[str, str, str, str, str]
+"""Question, what is compared, both parts, and the question in plain words where the comparison answers one."""
+
+COMPARED: list[Compared] = [
+    ("7b random", "true answers over random tokens, K=8, until exact", "base", "exact-random-K8",
+     "Do true answers take fewer steps a nat than random tokens?"),
+    ("7c layers", "trained over shuffled layers", "base", "exact-layers-shuffled",
+     "Do trained layers take fewer steps a nat than shuffled ones?"),
+    ("7c layers", "trained over random layers", "base", "exact-layers-random",
+     "Do trained layers take fewer steps a nat than random ones?"),
+    ("7e mode", "modes Q and A over X and Y", "base", "exact-modes",
+     "Do modes Q and A take fewer steps a nat than X and Y?"),
+]  # fmt: skip
+RULE = "fewer steps a nat if both intervals, by nats at the start and without content, lie below 1, more if above"
+MODE_CHANGES = {
+    "as optimized": tuple(MODES),
+    "removed": (None, None),
+    "other words": tuple(OTHER_MODES),
+}
+
+
+def random_answers(problems: Problems) -> Problems:
+    """Each answer replaced by as many random tokens."""
+    return lambda generator, pairs: [with_random_answer(generator, problem) for problem in problems(generator, pairs)]
+
+
+def routing(study: Study) -> pd.DataFrame:
+    """What greedy decoding writes from the base part's contents when other modes ask; see ``written_with_modes``."""
+    found = study.solutions("base")
+    contents = torch.stack([each.content for each in found]).to(study.generator.device)
+    return written_with_modes(study.generator, [each.problem for each in found], contents, MODE_CHANGES)
+
+
+def nats_table(name: str, rows: list[Compared]) -> Table:
+    """What the targets of compared parts cost where optimization began, as a table of the study."""
+    parts = sorted({part for _, _, *both, _ in rows for part in both})
+    return Table(name, lambda study: pd.concat([nats_at_start(study, part) for part in parts]), parts)
+
+
+def nats_at_start(study: Study, part: str) -> pd.DataFrame:
+    """What a part's targets cost where optimization began, all views together: what there is to be taken away.
+
+    A start is a few random tokens, which make any text less likely, and texts that read well more than others; so what
+    targets cost without any content is told beside it.
+
+    Returns:  one row for each problem: columns part, problem, nats, nats_without (content)
+    """
+    trained = study.folder(part).manifest["identity"]["generator"].get("layers", "trained") == "trained"
+    run = study.run(part) if trained else Run(study.folder(part))
+    asked = [
+        Row.of(run.generator, view, slot) for slot, each in enumerate(run.solutions) for view in each.problem.views
+    ]
+    scores = iter(score_rows(run.generator, asked, run.starts, run.optimizer.K))
+    rows = []
+    for each in run.solutions:
+        nats = sum(next(scores)["loss"] * len(view.target_ids) for view in each.problem.views)
+        without = sum(cost for (cost,) in nats_after(run.generator, each.problem.views, None))
+        rows.append({"part": part, "problem": each.problem.id, "nats": nats, "nats_without": without})
+    return pd.DataFrame(rows)
+
+
+def compared(table: str, row: Compared) -> Callable[[Study], list[Finding]]:
+    """A finding on two parts, pair by pair.
+
+    Args:     table  that has the nats at the start of both
+    """
+    question, name, one, other, asked = row
+
+    def find(study: Study) -> list[Finding]:
+        nats = study.table(table).set_index(["part", "problem"])
+        both = [found.join(nats.loc[part]) for part, found in zip((one, other), study.paired(one, other), strict=True)]
+        return [side_by_side(question, name, *both, asked)]
+
+    return find
+
+
+def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame, asked: str = "") -> Finding:
+    """Steps, nats, loss and success of two conditions on the same pairs in the same order.
+
+    What has more nats to be taken away takes more steps; an answer follows from steps for each nat, however counted.
+    """
+    steps = ratio(first["steps_to_exact"] + 1, second["steps_to_exact"] + 1)
+    at_start, without = (
+        ratio((first["steps_to_exact"] + 1) / first[nats], (second["steps_to_exact"] + 1) / second[nats])
+        for nats in ("nats", "nats_without")
+    )
+    minimized = first["loss"].notna().all() and second["loss"].notna().all()
+    losses = [Quantity("loss ratio", ratio(first["loss"], second["loss"]), ".2g")] if minimized else []
+    if not (first["reconstructed"].all() and second["reconstructed"].all()):  # else there is nothing to compare
+        difference, p = share_difference(first["reconstructed"], second["reconstructed"])
+        losses += [Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")]
+    shares = (first["reconstructed"].mean(), second["reconstructed"].mean())
+    fewer, more = max(at_start.high, without.high) < 1, min(at_start.low, without.low) > 1
+    says = "fewer steps a nat" if fewer else "more steps a nat" if more else NOT_SHOWN
+    return Finding(
+        question,
+        f"{name}: steps to exact for each nat at the start, as a ratio",
+        [Quantity("", at_start), Quantity("reconstructed", shares, ".0f", percent=True)],
+        [
+            Quantity("steps", steps),
+            Quantity("nats at the start", ratio(first["nats"], second["nats"])),
+            Quantity("steps for each nat without content", without),
+            *losses,
+        ],
+        Answer(asked, says, RULE, max(at_start.p, without.p)) if asked else None,
+    )
+
+
+def what_modes_do(study: Study) -> list[Finding]:
+    """What is written without a mode, and with others.
+
+    With the modes exchanged there is nothing to ask: a content under the other view's mode is the other view's own STM.
+    """
+    table, found = study.table("routing"), []
+    for change in ("removed", "other words"):
+        texts = []
+        for view in MODES:
+            wrote = table[(table["modes"] == change) & (table["view"] == view)]["wrote"]
+            texts.append(
+                [
+                    Quantity(f"in {view}'s place its own text", share(wrote == "own"), percent=True),
+                    Quantity("the other", share(wrote == "other"), percent=True),
+                ]
+            )
+        found.append(Finding("7e mode", f"what is written with modes {change}", *texts))
+    return found
+
+
+def replaced_question(config: StudyConfig) -> Question:
+    """Random answers, other layers and other modes, beside the base."""
+    controls, until_exact = joint(config.controls), settings(config, rule="exact")
+    other_layers = settings(config, rule="exact", num_steps=config.num_steps // 2)  # 8 times what the trained ones take
+    return Question(
+        parts=[
+            Part("exact-random-K8", "the answer replaced by random tokens", until_exact, random_answers(controls)),
+            Part("exact-layers-shuffled", "layers in another order", other_layers, controls, "shuffled"),
+            Part("exact-layers-random", "layers of random weights", other_layers, controls, "random"),
+            Part("exact-modes", "other words as modes", until_exact, joint(config.controls, OTHER_MODES)),
+        ],
+        tables=[Table("routing", routing, ["base"]), nats_table("control_nats", COMPARED)],
+        findings=[
+            (["routing"], what_modes_do),
+            *[((row[2], row[3], "control_nats"), compared("control_nats", row)) for row in COMPARED],
+        ],
+    )

@@ -1,0 +1,102 @@
+"""A part of a study: some problems, and how their contents are optimized."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dcm_helpers.config import (
+    MODES,
+    DataConfig,
+    GeneratorConfig,
+    Kind,
+    Layers,
+    OptimizerConfig,
+    RunConfig,
+    StopRule,
+    StudyConfig,
+)
+from dcm_helpers.generator import Generator
+from dcm_helpers.pairs import Pair
+from dcm_helpers.stm import Problem, joint_problems, restarts_of, views_apart
+
+K, LR, FAR_LR = 8, 0.03, 0.3
+"""Slots and learning rate of the base part, and a learning rate ten times as high."""
+OTHER_MODES = {"X": "question", "Y": "answer"}
+"""Mode words that share nothing with what they ask for."""
+Problems = Callable[[Generator, list[Pair]], list[Problem]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some problems, and how their contents are optimized."""
+
+    name: str
+    asks: str
+    """What the part is for, in a few words."""
+    optimizer: OptimizerConfig
+    problems: Problems
+    layers: Layers = "trained"
+    baselines: bool = False
+    """With baselines, and with stage 3 after it, as a run of the command line has them."""
+    dataset: str = "pairs"
+    """Where its pairs are from."""
+
+    def data(self, config: StudyConfig) -> DataConfig:
+        """The pairs that its problems are made of."""
+        return DataConfig(dataset=self.dataset, num_examples=config.num_examples)
+
+    def run_config(self, config: StudyConfig) -> RunConfig:
+        """The configuration of the part's run folder."""
+        return RunConfig(
+            generator=GeneratorConfig(config.model, config.device, config.dtype, config.compile, self.layers),
+            data=self.data(config),
+            optimizer=self.optimizer,
+            stage="2,3" if self.baselines else "2",
+            ignore_gates=True,
+            output_dir=config.output_dir,
+            run_name=self.name,
+        )
+
+
+def settings(config: StudyConfig, slots: int = K, rule: StopRule = "minimize", **changes) -> OptimizerConfig:
+    """The optimizer's settings of a part: those of the base but for what is named."""
+    steps = config.num_steps * (2 if slots <= 2 else 1)
+    return OptimizerConfig(
+        **{"K": slots, "num_steps": steps, "num_restarts": 1, "stop_rule": rule, "lr": LR, **changes}
+    )
+
+
+def size_part(slots: int) -> str:
+    """The part that has true pairs at so many slots."""
+    return "base" if slots == K else f"K{slots}" if slots <= 2 else f"exact-K{slots}"
+
+
+def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
+    """The first pairs of an order that takes topics in turn and no answer twice; all pairs, in theirs, for None."""
+    if count is None:
+        return list(pairs)
+    by_topic: dict[str, list[Pair]] = {}
+    answers = set()
+    for pair in pairs:
+        if pair.answer not in answers:
+            answers.add(pair.answer)
+            by_topic.setdefault(pair.topic, []).append(pair)
+    longest = max(map(len, by_topic.values()))
+    in_turn = [group[turn] for turn in range(longest) for group in by_topic.values() if turn < len(group)]
+    return in_turn[:count]
+
+
+def joint(count: int | None, modes: Mapping[str, Kind] = MODES) -> Problems:
+    """Question and answer from one content, of the first pairs of the sample, or of all."""
+    return lambda generator, pairs: joint_problems(generator, sample_of(pairs, count), modes)
+
+
+def restarted(problems: Problems, count: int) -> Problems:
+    """The same problems from some other starts."""
+    return lambda generator, pairs: [
+        again for problem in problems(generator, pairs) for again in restarts_of(problem, count)
+    ]
+
+
+def apart(problems: Problems) -> Problems:
+    """Each view as a problem of its own, mode and all: two halves of a content that share nothing."""
+    return lambda generator, pairs: [view for problem in problems(generator, pairs) for view in views_apart(problem)]

@@ -1,0 +1,121 @@
+"""Making a study: its parts, the tables measured on them, its page; and a run on SQuAD beside it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig, StudyConfig
+from dcm_helpers.errors import require
+from dcm_helpers.files import held, json_line, write_safely
+from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.inquiry import STORED_AS, Part, Study, Table
+from dcm_helpers.optimize import MakeSolver
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.runs import prepare
+from dcm_helpers.store import STAGES, FolderInUse
+from dcm_helpers.study.questions import parts_of, tables_of
+
+CURVE_POINTS = 24
+"""Points that are kept of each loss curve of a finished part."""
+DIGITS = 6
+"""Decimals that are kept of every number in a table."""
+
+
+def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str], stop: Event) -> Study | None:
+    """Make some parts, or all, and measure what can be measured on those that are complete.
+
+    Args:     only  names of parts; none means all
+    Returns:  the study, or None after a stop
+    Raises:   InputError if there is no part of a name
+    """
+    parts = parts_of(config)
+    names = [part.name for part in parts]
+    for name in only:
+        require(name in names, f"there is no part {name!r}; expected some of: {', '.join(names)}")
+    generators: dict[str, Generator] = {}
+    for part in parts:
+        if only and part.name not in only:
+            continue
+        if part.layers not in generators:
+            generators = {part.layers: load_generator(part.run_config(config).generator)}  # one at a time in memory
+        print(f"{part.name}: {part.asks}", file=sys.stderr)
+        try:
+            make_part(part, config, generators[part.layers], make_solver, stop)
+        except FolderInUse:
+            print(f"{part.name}: left to the process that is making it", file=sys.stderr)
+        if stop.is_set():
+            return None
+    generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
+    study = Study(Path(config.output_dir), generator, make_solver, config)
+    with held(study.path / ".lock", stop):  # whoever comes second waits, and finds the tables made
+        for table in tables_of(config):
+            if stop.is_set():
+                return None
+            measure(study, table)
+    return study
+
+
+def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver: MakeSolver, stop: Event) -> None:
+    """Optimize what a part lacks, and pack it once it is complete."""
+    study = Study(Path(config.output_dir))
+    if study.complete(part.name):
+        needed = part.problems(generator, load_pairs(part.data(config)).pairs)
+        if len(study.records(part.name)) == len(needed):
+            return
+    with prepare(part.run_config(config), make_solver, generator=generator) as run:
+        run.stop = stop
+        problems = part.problems(generator, run.dataset.pairs)
+        if part.baselines:
+            run.run()
+        else:
+            with run.session():
+                run.optimize(2, problems, part.optimizer)
+        if len(run.folder.records(2)) == len(problems) and not stop.is_set():
+            run.folder.pack(2, STORED_AS, CURVE_POINTS)
+
+
+def measure(study: Study, table: Table) -> None:
+    """Make a table unless it is there, or a part that it needs is not complete; it is written whole."""
+    path = study.table_path(table.name)
+    missing = [part for part in table.needs if not study.complete(part)]
+    if missing:
+        print(f"{table.name}: waits for {', '.join(missing)}", file=sys.stderr)
+    elif not path.exists():
+        print(f"{table.name}: measuring", file=sys.stderr)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = table.measured(study).to_json(orient="records", lines=True, double_precision=DIGITS)
+        write_safely(path, rows.encode())
+
+
+def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:
+    """Run all stages on 100 pairs of SQuAD with all defaults, and keep what is no text. Returns False after a stop."""
+    run_config = RunConfig(
+        generator=GeneratorConfig(config.model, config.device, compile=config.compile),
+        data=DataConfig(dataset=file),
+        stage="1,2,3",
+        output_dir=str(Path(config.output_dir).parent),
+        run_name="squad",
+    )
+    with prepare(run_config, make_solver) as run:
+        run.stop = stop
+        summary = run.run()
+        if summary["finished"]:
+            target = Path(config.output_dir) / "squad"
+            target.mkdir(parents=True, exist_ok=True)
+            manifest = {name: run.folder.manifest[name] for name in ("generator", "versions", "sessions")}
+            write_safely(target / "summary.json", json.dumps({**summary, **manifest}, indent=2).encode() + b"\n")
+            lines = [json_line(without_text(record)) for stage in STAGES for record in run.folder.records(stage)]
+            write_safely(target / "records.jsonl", b"".join(lines))
+        return summary["finished"]
+
+
+def without_text(record: dict) -> dict:
+    """A record as ids and figures: every text, token id and file name left out."""
+    kept = {name: value for name, value in record.items() if name not in ("content", "views")}
+    views = [
+        {name: value for name, value in view.items() if not name.endswith(("_text", "_ids")) or name == "loss_text"}
+        for view in record["views"]
+    ]
+    return {**kept, "views": views}
