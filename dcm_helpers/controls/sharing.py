@@ -69,13 +69,13 @@ def true_part(size: int, variant: str = "") -> str:
 
 def crossed_parts(size: int, problems: Problems, config: StudyConfig, variant: str = "") -> list[Part]:
     """Some problems, and the same with exchanged answers."""
-    until_exact = settings(config, size, "exact")
+    until_exact, told = settings(config, size, "exact"), ", question restated" if variant else ""
     made = [
-        Part(name, f"{variant}others' answers, {size} slots", until_exact, others(problems, turn))
+        Part(name, f"others' answers{told}, {size} slots", until_exact, others(problems, turn))
         for turn, name in enumerate(others_parts(size, variant), start=1)
     ]
     if true_part(size, variant) != "base":
-        made.insert(0, Part(true_part(size, variant), f"{variant}pairs, {size} slots", until_exact, problems))
+        made.insert(0, Part(true_part(size, variant), f"pairs{told}, {size} slots", until_exact, problems))
     return made
 
 

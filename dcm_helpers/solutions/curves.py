@@ -10,7 +10,7 @@ from dcm_helpers.inquiry import FAMILIES, NOT_SHOWN, Answer, Finding, Question, 
 from dcm_helpers.look import CONNECTED, along_curve, along_line, barrier, low_curve, on_curve
 from dcm_helpers.stats import Quantity, mean, mean_share, share
 
-STEPS, LR = 40, 0.03
+STEPS, LR = 100, 0.03
 PLACES = torch.linspace(0, 1, 33).tolist()
 """Where the loss is looked at, on the curve and on the line."""
 

@@ -194,8 +194,8 @@ def apart_or_joined(rise: Estimate) -> Answer:
     apart, joined = rise.low > CONNECTED, rise.high < CONNECTED
     return Answer(
         "Is there one content for a pair?",
-        "no, many that lie apart" if apart else "many that are joined" if joined else NOT_SHOWN,
-        f"apart if the interval of the barrier lies above {CONNECTED} nats, joined if below",
+        "no, many that no straight line joins" if apart else "many that lines join" if joined else NOT_SHOWN,
+        f"not joined if the interval of the barrier on lines lies above {CONNECTED} nats, joined if below",
     )
 
 
