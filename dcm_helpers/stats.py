@@ -131,6 +131,12 @@ def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:
     return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n, logs.p)
 
 
+def ratio_of_sums(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """The sum of the first values over that of the second ones, with a bootstrap interval over what they stand for."""
+    columns = (np.asarray(values, dtype=float) for values in (one, other))
+    return bootstrapped(lambda first, second: first.sum(-1) / second.sum(-1), *columns)
+
+
 def crossed_ratio(
     values: Sequence[float], rows: Sequence[Hashable], columns: Sequence[Hashable], condition: Sequence[bool]
 ) -> Estimate:

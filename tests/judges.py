@@ -2,6 +2,9 @@
 
 import torch
 
+from dcm_helpers.generator import token_rows
+from dcm_helpers.stm import Row, joint_problems, score_rows
+
 
 def generate(generator, embeddings, new_tokens):
     """What Hugging Face's ``generate`` decodes greedily after embeddings (P, D), cut after the first EOS."""
@@ -35,6 +38,17 @@ def plain_nll(generator, view, content):
     row = torch.cat([prefix, generator.embed(target)])
     log_p = generator.model(inputs_embeds=row[None]).logits[0].log_softmax(-1)
     return torch.stack([-log_p[len(prefix) + t - 1, token] for t, token in enumerate(view.target_ids)])
+
+
+def scored_beside_plain(generator, pairs):
+    """Losses of joint problems from random contents: (the project's, by a plain forward pass) for each view."""
+    problems = joint_problems(generator, pairs)
+    contents = token_rows(generator, 8 * len(pairs), torch.Generator().manual_seed(0)).view(len(pairs), 8, -1)
+    rows = [Row.of(generator, view, slot) for slot, problem in enumerate(problems) for view in problem.views]
+    views = [(view, content) for problem, content in zip(problems, contents, strict=True) for view in problem.views]
+    with torch.no_grad():
+        plain = [plain_nll(generator, view, content).mean().item() for view, content in views]
+    return list(zip([scores["loss"] for scores in score_rows(generator, rows, contents, 8)], plain, strict=True))
 
 
 def weights(generator):

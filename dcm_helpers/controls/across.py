@@ -4,17 +4,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import torch
 
 from dcm_helpers.config import MODES, Kind, StudyConfig
-from dcm_helpers.inquiry import NOT_SHOWN, Answer, Finding, K, Part, Question, Study, Table, apart, joint, settings
+from dcm_helpers.inquiry import (
+    NOT_SHOWN,
+    Answer,
+    Finding,
+    K,
+    Part,
+    Question,
+    Study,
+    Table,
+    apart,
+    joint,
+    others,
+    settings,
+    verdict,
+)
 from dcm_helpers.look import nats_after
 from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Solution
-from dcm_helpers.stats import Quantity, bootstrapped, mean, ratio
-from dcm_helpers.stm import View, exchanges
+from dcm_helpers.stats import Estimate, Quantity, mean, ratio, ratio_of_sums
+from dcm_helpers.stm import View
 
 SIZES = (1, 4, K)
 """Slots of contents for one text alone."""
@@ -38,11 +51,11 @@ def alone(study: Study, size: int) -> dict[tuple[str, Kind], Solution]:
 
 def partners(study: Study) -> dict[str, Pair]:
     """For each pair another one, whose question is of the same type and whose answer is about as long."""
-    pairs = list(study.run(alone_part(K)).pairs.values())
-    problems = joint(study.config.num_examples)(study.generator, pairs)
-    of_answer = {problem.view("answer").target_ids: problem.pair for problem in problems}
-    by_id = {pair.id: pair for pair in pairs}
-    (exchange,) = exchanges(problems, 1, [by_id[problem.pair].question_type for problem in problems])
+    by_id = study.run(alone_part(K)).pairs
+    true = joint(study.config.num_examples)
+    pairs = list(by_id.values())
+    of_answer = {problem.view("answer").target_ids: problem.pair for problem in true(study.generator, pairs)}
+    exchange = others(true, 1)(study.generator, pairs)
     return {each.pair: by_id[of_answer[each.view("answer").target_ids]] for each in exchange}
 
 
@@ -60,13 +73,13 @@ def across(study: Study) -> pd.DataFrame:
     Returns:  columns K, found_for ('question' or 'answer'), pair, asked (what is asked under the other mode), tokens,
               and nats after 'own' content, 'other' pair's, 'none', 'own_text', 'other_text'
     """
-    generator, others, rows = study.generator, partners(study), []
+    generator, partner_of, rows = study.generator, partners(study), []
     pairs = study.run(alone_part(K)).pairs
     texts: dict[tuple, float] = {}
     for size in SIZES:
         found = alone(study, size)
         for (name, kind), solution in found.items():
-            other, mode = others[name], MODE_OF[OTHER[kind]]
+            other, mode = partner_of[name], MODE_OF[OTHER[kind]]
             both = torch.stack([solution.content, found[other.id, kind].content]).to(generator.device)
             for asked, text in asked_texts(pairs[name], kind).items():
                 view = View.of(generator, text, mode)
@@ -88,13 +101,13 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
     Returns:  columns found_for ('question' or 'answer'), pair, start ('own' or 'other'), steps_to_exact (one more than
               were tried where it was not exact)
     """
-    found, others, rows = alone(study, size), partners(study), []
+    found, partner_of, rows = alone(study, size), partners(study), []
     optimizer = replace(study.run(alone_part(size)).optimizer, stop_rule="exact")
     for start in ("own", "other"):
         problems = [
             replace(
                 found[name, OTHER[kind]].problem,
-                initial=found[name if start == "own" else others[name].id, kind].content,
+                initial=found[name if start == "own" else partner_of[name].id, kind].content,
             )
             for name, kind in found
         ]
@@ -103,11 +116,6 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
             kind = OTHER[result.problem.views[0].kind]
             rows.append({"found_for": kind, "pair": result.problem.pair, "start": start, "steps_to_exact": steps})
     return pd.DataFrame(rows)
-
-
-def share_of_sums(saved: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """What was saved, over what there was to be saved; sums over the last axis."""
-    return saved.sum(-1) / there.sum(-1)
 
 
 def likelier(study: Study) -> list[Finding]:
@@ -143,13 +151,9 @@ def likelier(study: Study) -> list[Finding]:
     return found
 
 
-def told_over_text(rows: pd.DataFrame):
+def told_over_text(rows: pd.DataFrame) -> Estimate:
     """What contents save over others', as a share of what texts save over others'."""
-    return bootstrapped(
-        share_of_sums,
-        (rows["other"] - rows["own"]).to_numpy(),
-        (rows["other_text"] - rows["own_text"]).to_numpy(),
-    )
+    return ratio_of_sums(rows["other"] - rows["own"], rows["other_text"] - rows["own_text"])
 
 
 def sooner(size: int) -> Callable[[Study], list[Finding]]:
@@ -171,7 +175,7 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
                     [Quantity("over from random tokens", ratio(steps["own"], random[steps.index]))],
                     Answer(
                         f"Is the {OTHER[kind]} learned sooner from its {kind}'s content, K={size}?",
-                        "yes" if sooner.high < 1 else "no, later" if sooner.low > 1 else NOT_SHOWN,
+                        verdict(1, "yes", "no, later", sooner),
                         "yes if the interval lies below 1, later if above",
                         sooner.p,
                     ),

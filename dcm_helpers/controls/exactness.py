@@ -1,7 +1,5 @@
 """Exactness: are contents that were exact where they were found exact under other batches, precisions and kernels?"""
 
-from dataclasses import replace
-
 import pandas as pd
 import torch
 
@@ -34,8 +32,7 @@ def exactness(study: Study) -> pd.DataFrame:
     }
     rows, margins = [], {}
     for dtype in PRECISIONS:
-        config = replace(study.config, dtype=dtype)
-        generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
+        generator = load_generator(GeneratorConfig(study.config.model, study.config.device, dtype))
         for attention in ATTENTION:
             generator.model.set_attn_implementation(attention)
             for rule, solutions in found.items():
@@ -61,9 +58,8 @@ def travels(study: Study) -> list[Finding]:
     for rule, here in table.groupby("rule", sort=False):
         always = share(here.groupby("problem")["exact"].all())
         by_dtype = [share(rows.groupby("problem")["exact"].all()) for _, rows in here.groupby("dtype", sort=False)]
-        broken = here[~here["exact"]]
-        least = here["margin"].min()
-        safe = here[here["margin"] > broken["margin"].max()]["margin"].min() if len(broken) else least
+        broken = here[~here["exact"]]["margin"]
+        above = here["margin"][here["margin"] > broken.max()] if len(broken) else here["margin"]
         worst = here.groupby(["dtype", "attention", "decoder", "batch"])["exact"].mean()
         found.append(
             Finding(
@@ -76,8 +72,8 @@ def travels(study: Study) -> list[Finding]:
                         for dtype, each in zip(PRECISIONS, by_dtype, strict=True)
                     ],
                     Quantity("in the worst of all conditions", worst.min(), percent=True),
-                    Quantity("smallest margin in logits", least, ".2g"),
-                    Quantity("smallest that is above all that broke", safe, ".2g"),
+                    Quantity("smallest margin in logits", here["margin"].min(), ".2g"),
+                    *([Quantity("smallest that is above all that broke", above.min(), ".2g")] if len(above) else []),
                 ],
                 Answer(
                     f"Is a content of rule {rule!r} exact elsewhere?",
@@ -90,13 +86,10 @@ def travels(study: Study) -> list[Finding]:
 
 
 def exactness_question(config: StudyConfig) -> Question:
-    """True pairs until exact, and until confident, beside the base's."""
+    """True pairs until confident, beside those until exact and the base's."""
     everything = joint(config.num_examples)
     return Question(
-        parts=[
-            Part(RULE_PARTS[rule], f"every answer once, until {rule}", settings(config, rule=rule), everything)
-            for rule in ("exact", "confident")
-        ],
+        parts=[Part(RULE_PARTS["confident"], "pairs, until confident", settings(config, rule="confident"), everything)],
         tables=[Table("exactness", exactness, list(RULE_PARTS.values()))],
         findings=[(["exactness"], travels)],
     )

@@ -12,7 +12,6 @@ from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
     BITS,
-    NOT_SHOWN,
     Answer,
     Finding,
     Part,
@@ -21,12 +20,14 @@ from dcm_helpers.inquiry import (
     Study,
     Table,
     joint,
+    restating,
     settings,
+    verdict,
 )
 from dcm_helpers.look import nats_after
 from dcm_helpers.pairs import Pair
-from dcm_helpers.stats import Estimate, Quantity
-from dcm_helpers.stm import Problem, restated, with_view
+from dcm_helpers.stats import Estimate, Quantity, ratio_of_sums
+from dcm_helpers.stm import Problem, with_view
 
 SETS = {"limit": "long answers", "limit-restated": "short answers that restate the question"}
 """By the beginning of their parts' names: texts that share what pairs do, and that share most of what they hold."""
@@ -124,10 +125,10 @@ def limit(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def saved_when_left(table: pd.DataFrame) -> float:
+def saved_when_left(table: pd.DataFrame) -> Estimate:
     """Bits less that are left of true pairs than of exchanged ones, over bits that one text tells of the other."""
-    true, others = table[table["true"]], table[~table["true"]]
-    return (others["left"].sum() - true["left"].sum()) / true["told"].sum()
+    left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
+    return ratio_of_sums(left[False] - left[True], table[table["true"]].groupby("block")["told"].sum())
 
 
 def saved_when_exact(table: pd.DataFrame) -> float:
@@ -140,34 +141,36 @@ def saved_when_exact(table: pd.DataFrame) -> float:
     return float(-slopes[1] / slopes[0])
 
 
-def over_blocks(table: pd.DataFrame, statistic) -> tuple[Estimate, float]:
-    """A statistic with its bootstrap interval over blocks, and the effect that would be seen four times of five."""
-    value, random = statistic(table), np.random.default_rng(0)
-    groups = list(table.reset_index(drop=True).groupby("block").indices.values())
+def over_blocks(table: pd.DataFrame) -> Estimate:
+    """:func:`saved_when_exact` with its bootstrap interval over blocks; resamples all exact, or none, are left out."""
+    random, groups = np.random.default_rng(0), list(table.reset_index(drop=True).groupby("block").indices.values())
     drawn = []
-    for _ in range(RESAMPLES):
-        chosen = random.integers(len(groups), size=len(groups))
+    for chosen in random.integers(len(groups), size=(RESAMPLES, len(groups))):
         again = table.iloc[np.concatenate([groups[index] for index in chosen])]
         if again["exact"].nunique() == 2:
-            drawn.append(statistic(again))
-    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (-np.inf, np.inf)
-    return Estimate(value, float(low), float(high), len(groups)), DETECTED * float((high - low) / (2 * 1.96))
+            drawn.append(saved_when_exact(again))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(saved_when_exact(table), float(low), float(high), len(groups))
+
+
+def seen_mostly(estimate: Estimate) -> float:
+    """The effect that a study as large as this one would see four times of five."""
+    return DETECTED * (estimate.high - estimate.low) / (2 * 1.96)
 
 
 def at_the_limit(name: str, study: Study) -> list[Finding]:
     """Whether texts that share something fit better where not all fit."""
     table = study.table("limit")
     here = table[table["set"] == name]
-    left, seen = over_blocks(here, saved_when_left)
+    left = saved_when_left(here)
     control = [
         Quantity("bits of both texts", (here["bits"].min(), here["bits"].max()), ".0f"),
         Quantity("bits told", here[here["true"]]["told"].mean(), ".1f"),
-        Quantity("would be seen four times of five:", seen, ".0f", percent=True),
+        Quantity("would be seen four times of five:", seen_mostly(left), ".0f", percent=True),
         Quantity("exact, true and exchanged", tuple(here.groupby("true")["exact"].mean()[[True, False]]), ".0f", True),
     ]
     if here["exact"].nunique() == 2:
-        by_exact, _ = over_blocks(here, saved_when_exact)
-        control.append(Quantity("by chances of being exact", by_exact, ".0f", percent=True))
+        control.append(Quantity("by chances of being exact", over_blocks(here), ".0f", percent=True))
     return [
         Finding(
             "7h limit",
@@ -176,7 +179,7 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
             control,
             Answer(
                 f"Do texts that belong together fit better into one slot ({SETS[name]})?",
-                "yes" if left.low > 0 else "no, worse" if left.high < 0 else NOT_SHOWN,
+                verdict(0, "no, worse", "yes", left),
                 "yes if the interval over blocks of two pairs lies above 0",
             ),
         )
@@ -187,12 +190,9 @@ def limit_question(config: StudyConfig) -> Question:
     """Long pairs at one slot, and pairs that restate the question, each beside the same texts exchanged in blocks."""
     one = settings(config, 1, num_steps=config.num_steps)
 
-    def restating(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-        return [restated(generator, problem) for problem in joint(config.controls)(generator, pairs)]
-
     of_set = {
         "limit": ("long", shortest(joint(None), config.controls)),
-        "limit-restated": ("pairs", restating),
+        "limit-restated": ("pairs", restating(joint(config.controls))),
     }
     parts = [
         Part(part, f"{SETS[name]}, 1 slot", one, in_blocks(problems, exchanged), dataset=dataset)

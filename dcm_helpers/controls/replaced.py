@@ -7,7 +7,6 @@ import torch
 
 from dcm_helpers.config import MODES, StudyConfig
 from dcm_helpers.inquiry import (
-    NOT_SHOWN,
     OTHER_MODES,
     Answer,
     Finding,
@@ -18,6 +17,7 @@ from dcm_helpers.inquiry import (
     Table,
     joint,
     settings,
+    verdict,
 )
 from dcm_helpers.look import nats_after, written_with_modes
 from dcm_helpers.runs import Run
@@ -25,7 +25,7 @@ from dcm_helpers.stats import Quantity, ratio, share, share_difference
 from dcm_helpers.stm import Row, score_rows, with_random_answer
 
 Compared = tuple[str, str, str, str, str]
-"""Question, what is compared, both parts, and the question in plain words where the comparison answers one."""
+"""Question, what is compared, both parts, and the question in plain words."""
 
 COMPARED: list[Compared] = [
     ("7b random", "true answers over random tokens, K=8, until exact", "base", "exact-random-K8",
@@ -37,6 +37,8 @@ COMPARED: list[Compared] = [
     ("7e mode", "modes Q and A over X and Y", "base", "exact-modes",
      "Do modes Q and A take fewer steps a nat than X and Y?"),
 ]  # fmt: skip
+COMPARED_PARTS = sorted({part for _, _, *both, _ in COMPARED for part in both})
+NATS = "control_nats"
 RULE = "fewer steps a nat if both intervals, by nats at the start and without content, lie below 1, more if above"
 MODE_CHANGES = {
     "as optimized": tuple(MODES),
@@ -57,10 +59,9 @@ def routing(study: Study) -> pd.DataFrame:
     return written_with_modes(study.generator, [each.problem for each in found], contents, MODE_CHANGES)
 
 
-def nats_table(name: str, rows: list[Compared]) -> Table:
-    """What the targets of compared parts cost where optimization began, as a table of the study."""
-    parts = sorted({part for _, _, *both, _ in rows for part in both})
-    return Table(name, lambda study: pd.concat([nats_at_start(study, part) for part in parts]), parts)
+def nats(study: Study) -> pd.DataFrame:
+    """What the targets of all compared parts cost; see :func:`nats_at_start`."""
+    return pd.concat([nats_at_start(study, part) for part in COMPARED_PARTS])
 
 
 def nats_at_start(study: Study, part: str) -> pd.DataFrame:
@@ -85,39 +86,33 @@ def nats_at_start(study: Study, part: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def compared(table: str, row: Compared) -> Callable[[Study], list[Finding]]:
-    """A finding on two parts, pair by pair.
-
-    Args:     table  that has the nats at the start of both
-    """
+def compared(row: Compared) -> Callable[[Study], list[Finding]]:
+    """A finding on two parts, pair by pair."""
     question, name, one, other, asked = row
 
     def find(study: Study) -> list[Finding]:
-        nats = study.table(table).set_index(["part", "problem"])
-        both = [found.join(nats.loc[part]) for part, found in zip((one, other), study.paired(one, other), strict=True)]
+        costs = study.table(NATS).set_index(["part", "problem"])
+        both = [found.join(costs.loc[part]) for part, found in zip((one, other), study.paired(one, other), strict=True)]
         return [side_by_side(question, name, *both, asked)]
 
     return find
 
 
-def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame, asked: str = "") -> Finding:
-    """Steps, nats, loss and success of two conditions on the same pairs in the same order.
+def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame, asked: str) -> Finding:
+    """Steps, nats and success of two conditions on the same pairs in the same order.
 
-    What has more nats to be taken away takes more steps; an answer follows from steps for each nat, however counted.
+    What has more nats to be taken away takes more steps; the answer follows from steps for each nat, however counted.
     """
     steps = ratio(first["steps_to_exact"] + 1, second["steps_to_exact"] + 1)
     at_start, without = (
         ratio((first["steps_to_exact"] + 1) / first[nats], (second["steps_to_exact"] + 1) / second[nats])
         for nats in ("nats", "nats_without")
     )
-    minimized = first["loss"].notna().all() and second["loss"].notna().all()
-    losses = [Quantity("loss ratio", ratio(first["loss"], second["loss"]), ".2g")] if minimized else []
+    success = []
     if not (first["reconstructed"].all() and second["reconstructed"].all()):  # else there is nothing to compare
         difference, p = share_difference(first["reconstructed"], second["reconstructed"])
-        losses += [Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")]
+        success = [Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")]
     shares = (first["reconstructed"].mean(), second["reconstructed"].mean())
-    fewer, more = max(at_start.high, without.high) < 1, min(at_start.low, without.low) > 1
-    says = "fewer steps a nat" if fewer else "more steps a nat" if more else NOT_SHOWN
     return Finding(
         question,
         f"{name}: steps to exact for each nat at the start, as a ratio",
@@ -126,9 +121,14 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
             Quantity("steps", steps),
             Quantity("nats at the start", ratio(first["nats"], second["nats"])),
             Quantity("steps for each nat without content", without),
-            *losses,
+            *success,
         ],
-        Answer(asked, says, RULE, max(at_start.p, without.p)) if asked else None,
+        Answer(
+            asked,
+            verdict(1, "fewer steps a nat", "more steps a nat", at_start, without),
+            RULE,
+            max(at_start.p, without.p),
+        ),
     )
 
 
@@ -163,9 +163,9 @@ def replaced_question(config: StudyConfig) -> Question:
             Part("exact-layers-random", "layers of random weights", other_layers, controls, "random"),
             Part("exact-modes", "other words as modes", until_exact, joint(config.controls, OTHER_MODES)),
         ],
-        tables=[Table("routing", routing, ["base"]), nats_table("control_nats", COMPARED)],
+        tables=[Table("routing", routing, ["base"]), Table(NATS, nats, COMPARED_PARTS)],
         findings=[
             (["routing"], what_modes_do),
-            *[((row[2], row[3], "control_nats"), compared("control_nats", row)) for row in COMPARED],
+            *[((row[2], row[3], NATS), compared(row)) for row in COMPARED],
         ],
     )

@@ -7,7 +7,6 @@ import pandas as pd
 from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
-    NOT_SHOWN,
     Answer,
     Finding,
     K,
@@ -17,12 +16,15 @@ from dcm_helpers.inquiry import (
     Study,
     apart,
     joint,
+    others,
+    restating,
     settings,
     size_part,
+    verdict,
 )
 from dcm_helpers.pairs import Pair
 from dcm_helpers.stats import Estimate, Quantity, crossed_ratio, ratio
-from dcm_helpers.stm import Problem, exchanges, restated, with_view
+from dcm_helpers.stm import Problem, with_view
 
 EXCHANGES = 3
 """How often answers are exchanged among all pairs, so that every question meets so many answers of others."""
@@ -41,42 +43,26 @@ def exchanged(problems: Problems) -> Problems:
     return make
 
 
-def others(problems: Problems, number: int) -> Problems:
-    """Each question with another's answer, of a question of its type and about as long; of some exchanges, one."""
-
-    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-        kinds = {pair.id: pair.question_type for pair in pairs}
-        found = problems(generator, pairs)
-        return exchanges(found, number, [kinds[problem.pair] for problem in found])[-1]
-
-    return make
-
-
-def restating(problems: Problems) -> Problems:
-    """Each question with an answer that first repeats it: a case in which both texts share most of what they hold."""
-    return lambda generator, pairs: [restated(generator, problem) for problem in problems(generator, pairs)]
-
-
 def others_parts(size: int, variant: str = "") -> list[str]:
     """The parts that have exchanged answers at so many slots, one for each exchange."""
     return [f"exact-{variant}others{number + 1}-K{size}" for number in range(EXCHANGES)]
 
 
 def true_part(size: int, variant: str = "") -> str:
-    """The part that has every true pair at so many slots, with the steps to the first exact content."""
-    return "base" if size == K and not variant else f"exact-{variant}K{size}"
+    """The part that has every true pair at so many slots, found by the same rule as the exchanged ones."""
+    return f"exact-{variant}K{size}"
 
 
 def crossed_parts(size: int, problems: Problems, config: StudyConfig, variant: str = "") -> list[Part]:
     """Some problems, and the same with exchanged answers."""
     until_exact, told = settings(config, size, "exact"), ", question restated" if variant else ""
-    made = [
-        Part(name, f"others' answers{told}, {size} slots", until_exact, others(problems, turn))
-        for turn, name in enumerate(others_parts(size, variant), start=1)
+    return [
+        Part(true_part(size, variant), f"pairs{told}, {size} slots", until_exact, problems),
+        *[
+            Part(name, f"others' answers{told}, {size} slots", until_exact, others(problems, turn))
+            for turn, name in enumerate(others_parts(size, variant), start=1)
+        ],
     ]
-    if true_part(size, variant) != "base":
-        made.insert(0, Part(true_part(size, variant), f"pairs{told}, {size} slots", until_exact, problems))
-    return made
 
 
 def steps_of_true(study: Study, size: int, variant: str = "") -> tuple[Estimate, tuple[float, float]]:
@@ -90,7 +76,6 @@ def steps_of_true(study: Study, size: int, variant: str = "") -> tuple[Estimate,
         found = study.per_problem(part)
         tables.append(found.assign(answer=found.index.map(answers), own=part == true_part(size, variant)))
     table = pd.concat(tables)
-    table = table[table["pair"].isin(tables[1]["pair"])]
     steps = crossed_ratio(table["steps_to_exact"] + 1, table["pair"], table["answer"], table["own"])
     return steps, (table[table["own"]]["reconstructed"].mean(), table[~table["own"]]["reconstructed"].mean())
 
@@ -109,7 +94,7 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
                 [Quantity("answers of others for each question:", float(EXCHANGES), ".0f")],
                 Answer(
                     f"Do {whose} take fewer steps than mismatched ones, K={size}?",
-                    "fewer steps" if steps.high < 1 else "more steps" if steps.low > 1 else NOT_SHOWN,
+                    verdict(1, "fewer steps", "more steps", steps),
                     "fewer steps if the interval lies below 1, more if above; questions' and answers' own effects are "
                     "taken out",
                     steps.p,
@@ -147,7 +132,7 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
                 ],
                 Answer(
                     f"Does one content for both save more steps where texts belong together, K={size}?",
-                    "yes" if more.high < 1 else "less" if more.low > 1 else NOT_SHOWN,
+                    verdict(1, "yes", "less", more),
                     "yes if the interval lies below 1, less if above",
                     more.p,
                 ),

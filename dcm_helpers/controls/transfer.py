@@ -8,7 +8,6 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from dcm_helpers.config import MODES, Kind, StudyConfig
 from dcm_helpers.inquiry import (
-    NOT_SHOWN,
     Answer,
     Finding,
     Part,
@@ -18,6 +17,7 @@ from dcm_helpers.inquiry import (
     Table,
     sample_of,
     settings,
+    verdict,
 )
 from dcm_helpers.look import nats_after
 from dcm_helpers.pairs import Pair
@@ -79,7 +79,7 @@ def likelihood_of_unseen(study: Study) -> list[Finding]:
                 ],
                 Answer(
                     f"Does a content make unseen paraphrases of its {kind} likelier?",
-                    "yes" if own.high < 0 else "no, less likely" if own.low > 0 else NOT_SHOWN,
+                    verdict(0, "yes", "no, less likely", own),
                     "yes if the interval, against no content, lies below 0",
                     own.p,
                 ),

@@ -4,6 +4,7 @@ from .finding import Answer as Answer
 from .finding import Finding as Finding
 from .finding import Question as Question
 from .finding import Table as Table
+from .finding import verdict as verdict
 from .part import FAR_LR as FAR_LR
 from .part import LR as LR
 from .part import OTHER_MODES as OTHER_MODES
@@ -12,7 +13,9 @@ from .part import Part as Part
 from .part import Problems as Problems
 from .part import apart as apart
 from .part import joint as joint
+from .part import others as others
 from .part import restarted as restarted
+from .part import restating as restating
 from .part import sample_of as sample_of
 from .part import settings as settings
 from .part import size_part as size_part

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dcm_helpers.inquiry.part import Part
 from dcm_helpers.inquiry.study import Study
-from dcm_helpers.stats import Quantity
+from dcm_helpers.stats import Estimate, Quantity
 
 BITS = 1 / math.log(2)
 """Bits in a nat."""
@@ -24,6 +24,13 @@ class Table:
     measured: Callable[[Study], pd.DataFrame]
     needs: Sequence[str]
     """Parts that must be complete."""
+
+
+def verdict(bound: float, below: str, above: str, *estimates: Estimate) -> str:
+    """What estimates say that are to lie on one side of a bound with all of their intervals, each with its words."""
+    if all(each.high < bound for each in estimates):
+        return below
+    return above if all(each.low > bound for each in estimates) else NOT_SHOWN
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dcm_helpers.config import (
 )
 from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
-from dcm_helpers.stm import Problem, joint_problems, restarts_of, views_apart
+from dcm_helpers.stm import Problem, exchanges, joint_problems, restarts_of, restated, views_apart
 
 K, LR, FAR_LR = 8, 0.03, 0.3
 """Slots and learning rate of the base part, and a learning rate ten times as high."""
@@ -100,3 +100,19 @@ def restarted(problems: Problems, count: int) -> Problems:
 def apart(problems: Problems) -> Problems:
     """Each view as a problem of its own, mode and all: two halves of a content that share nothing."""
     return lambda generator, pairs: [view for problem in problems(generator, pairs) for view in views_apart(problem)]
+
+
+def others(problems: Problems, number: int) -> Problems:
+    """Each question with another's answer, of a question of its type and about as long; of some exchanges, one."""
+
+    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+        kinds = {pair.id: pair.question_type for pair in pairs}
+        found = problems(generator, pairs)
+        return exchanges(found, number, [kinds[problem.pair] for problem in found])[-1]
+
+    return make
+
+
+def restating(problems: Problems) -> Problems:
+    """Each question with an answer that first repeats it: a case in which both texts share most of what they hold."""
+    return lambda generator, pairs: [restated(generator, problem) for problem in problems(generator, pairs)]

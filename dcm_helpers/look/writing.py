@@ -12,9 +12,8 @@ from dcm_helpers.stm import (
     EXTRA_TOKENS,
     Problem,
     decode_problems,
-    each_group,
+    for_each_row,
     greedy_decode,
-    groups_by_length,
     lay_out,
     target_logits,
     view_rows,
@@ -95,8 +94,5 @@ def smallest_margins(generator: Generator, problems: Sequence[Problem], contents
         least = margin.new_full((len(group),), torch.inf)
         return least.scatter_reduce(0, layout.target_rows, margin, "amin").tolist()
 
-    found: dict[int, float] = {}
-    for group, margins in each_group(groups_by_length(rows, K), of_group):
-        found |= zip(group, margins, strict=True)
-    of_views = iter(found[index] for index in range(len(rows)))
+    of_views = iter(for_each_row(rows, K, of_group))
     return [min([next(of_views) for _ in problem.views]) for problem in problems]

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import StudyConfig
-from dcm_helpers.inquiry import FAMILIES, NOT_SHOWN, Answer, Finding, Question, Study, Table
+from dcm_helpers.inquiry import FAMILIES, Answer, Finding, Question, Study, Table, verdict
 from dcm_helpers.look import CONNECTED, along_curve, along_line, barrier, low_curve, on_curve
 from dcm_helpers.stats import Quantity, mean, mean_share, share
 
@@ -58,7 +58,7 @@ def joined(study: Study) -> list[Finding]:
             ],
             Answer(
                 "Do curved paths join the contents of a pair?",
-                "yes" if rise.high < CONNECTED else "not all" if rise.low > CONNECTED else NOT_SHOWN,
+                verdict(CONNECTED, "yes", "not all", rise),
                 f"yes if the interval of the barrier on the curve lies below {CONNECTED} nats, not all if above",
             ),
         )

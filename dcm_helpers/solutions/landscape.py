@@ -12,7 +12,6 @@ from dcm_helpers.inquiry import (
     FAMILY_NAMES,
     FAMILY_PARTS,
     FAR_LR,
-    NOT_SHOWN,
     Answer,
     Finding,
     Part,
@@ -23,6 +22,7 @@ from dcm_helpers.inquiry import (
     joint,
     restarted,
     settings,
+    verdict,
 )
 from dcm_helpers.look import CONNECTED, Recorder, along_line, barrier, extreme_eigenvalues, travel, turned, under_noise
 from dcm_helpers.stats import Estimate, Quantity, mean, mean_share, median
@@ -191,10 +191,9 @@ def one_or_many(study: Study) -> list[Finding]:
 
 def apart_or_joined(rise: Estimate) -> Answer:
     """What the mean barrier between solutions of one pair says."""
-    apart, joined = rise.low > CONNECTED, rise.high < CONNECTED
     return Answer(
         "Is there one content for a pair?",
-        "no, many that no straight line joins" if apart else "many that lines join" if joined else NOT_SHOWN,
+        verdict(CONNECTED, "many that lines join", "no, many that no straight line joins", rise),
         f"not joined if the interval of the barrier on lines lies above {CONNECTED} nats, joined if below",
     )
 

@@ -5,7 +5,19 @@ import torch
 
 from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import nearest_of_tokens
-from dcm_helpers.inquiry import FAR_LR, NOT_SHOWN, Answer, Finding, Part, Question, Study, Table, joint, settings
+from dcm_helpers.inquiry import (
+    FAR_LR,
+    NOT_SHOWN,
+    Answer,
+    Finding,
+    Part,
+    Question,
+    Study,
+    Table,
+    joint,
+    settings,
+    verdict,
+)
 from dcm_helpers.look import losses_at, random_travel, rank_among_tokens, slot_geometry, snapped
 from dcm_helpers.stats import Quantity, correlation, ratio, share
 
@@ -91,8 +103,6 @@ def from_tokens(study: Study) -> list[Finding]:
         part: ratio(here.loc["content", "other_distance"], here.loc["random step", "other_distance"])
         for part, here in of_part.items()
     }
-    near = all(over_random[part].high < NEARER for part in HELD)
-    far = all(over_random[part].low > NEARER for part in HELD)
     found = []
     for part, name in PART_NAMES.items():
         content, random = (of_part[part].loc[kind] for kind in ("content", "random step"))
@@ -115,7 +125,7 @@ def from_tokens(study: Study) -> list[Finding]:
                 ],
                 Answer(
                     "Do contents lie near tokens that they did not begin at?",
-                    "yes" if near else "no" if far else NOT_SHOWN,
+                    verdict(NEARER, "yes", "no", *[over_random[part] for part in HELD]),
                     f"yes if, with norms held, the intervals from starts that are tokens and from others lie below "
                     f"{NEARER}, no if both above",
                 )

@@ -7,6 +7,7 @@ from .layout import EXTRA_TOKENS as EXTRA_TOKENS
 from .layout import Layout as Layout
 from .layout import Row as Row
 from .layout import each_group as each_group
+from .layout import for_each_row as for_each_row
 from .layout import groups_by_length as groups_by_length
 from .layout import lay_out as lay_out
 from .layout import positions as positions

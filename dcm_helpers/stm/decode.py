@@ -8,7 +8,7 @@ import torch
 
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Embeddings, Float, Int, Tensor
-from dcm_helpers.stm.layout import EXTRA_TOKENS, Layout, Row, each_group, groups_by_length, lay_out, view_rows
+from dcm_helpers.stm.layout import EXTRA_TOKENS, Layout, Row, for_each_row, lay_out, view_rows
 from dcm_helpers.stm.problem import Problem
 
 
@@ -37,7 +37,6 @@ def greedy_decode(
     """
     limits = [len(row.target_ids) + EXTRA_TOKENS for row in rows]
     prefixes = [dataclasses.replace(row, target_ids=()) for row in rows]
-    decoded: dict[int, Decoded] = {}
 
     def decode_group(group: list[int]) -> list[tuple[list[int], list[float]]]:
         layout = lay_out(generator, [prefixes[index] for index in group], K)
@@ -56,11 +55,7 @@ def greedy_decode(
         end = kept.index(generator.eos_id) + 1 if generator.eos_id in kept else len(kept)
         return Decoded(tuple(kept[:end]), tuple(probabilities[:end]))
 
-    with torch.compiler.set_stance("force_eager"):
-        for group, written in each_group(groups_by_length(prefixes, K), decode_group):
-            for index, (tokens, probabilities) in zip(group, written, strict=True):
-                decoded[index] = ended(index, tokens, probabilities)
-    return [decoded[index] for index in range(len(rows))]
+    return [ended(index, *written) for index, written in enumerate(for_each_row(prefixes, K, decode_group))]
 
 
 def decode_problems(

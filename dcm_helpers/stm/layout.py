@@ -225,3 +225,15 @@ def each_group(
             torch.accelerator.empty_cache()
         middle = len(group) // 2
         pending.extendleft([group[middle:], group[:middle]])
+
+
+def for_each_row(rows: Sequence[Row], K: int, compute: Callable[[list[int]], Sequence[Computed]]) -> list[Computed]:
+    """What is computed for rows, in groups of similar length, in the order of the rows; never by compiled blocks.
+
+    Args:     compute  is handed a group of row indices and returns something for each
+    """
+    computed: dict[int, Computed] = {}
+    with torch.compiler.set_stance("force_eager"):
+        for group, found in each_group(groups_by_length(rows, K), compute):
+            computed |= zip(group, found, strict=True)
+    return [computed[index] for index in range(len(rows))]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Float, Logits, Tensor
-from dcm_helpers.stm.layout import Layout, Row, each_group, groups_by_length, lay_out
+from dcm_helpers.stm.layout import Layout, Row, for_each_row, lay_out
 from dcm_helpers.stm.losses import Scores
 
 
@@ -68,8 +68,4 @@ def score_rows(generator: Generator, rows: Sequence[Row], contents: Contents | N
         columns = [getattr(scores, name).tolist() for name in names]
         return [dict(zip(names, numbers, strict=True)) for numbers in zip(*columns, strict=True)]
 
-    results: dict[int, dict[str, float]] = {}
-    with torch.compiler.set_stance("force_eager"):
-        for group, found in each_group(groups_by_length(rows, K), score_group):
-            results |= zip(group, found, strict=True)
-    return [results[index] for index in range(len(rows))]
+    return for_each_row(rows, K, score_group)

@@ -70,8 +70,11 @@ def plan(study: Study) -> pd.DataFrame:
     config, generator = study.config, study.generator
     rows = []
     pace, usual = None, {}  # known once the base part, the first, was made
-    for part in parts_of(config):
-        problems = part.problems(generator, load_pairs(part.data(config)).pairs)
+    parts = parts_of(config)
+    one_of_each = {part.dataset: part for part in parts}
+    pairs = {dataset: load_pairs(part.data(config)).pairs for dataset, part in one_of_each.items()}
+    for part in parts:
+        problems = part.problems(generator, pairs[part.dataset])
         positions = sum(
             Row.of(generator, view, 0).length(part.optimizer.K) for problem in problems for view in problem.views
         )

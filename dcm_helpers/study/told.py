@@ -17,7 +17,9 @@ from dcm_helpers.study.questions import QUESTIONS, plan, questions
 FEWEST = 16
 """What rests on fewer pairs is called an anecdote."""
 SURE = 0.05
+"""An answer whose corrected p is not below this is not shown."""
 LEAST_P = 1e-4
+"""Smaller p are told as below this."""
 
 
 def all_findings(study: Study, *names: str) -> list[Finding]:

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dcm_helpers.controls.limit import blocks, in_blocks, over_blocks, saved_when_exact, saved_when_left, shortest
+from dcm_helpers.controls.limit import (
+    blocks,
+    in_blocks,
+    over_blocks,
+    saved_when_exact,
+    saved_when_left,
+    seen_mostly,
+    shortest,
+)
 from dcm_helpers.inquiry import joint
 
 
@@ -40,15 +48,14 @@ def made_up(shares, seed, blocks=24):
 
 
 @pytest.mark.parametrize("shares", [0.0, 1.0])
-def test_intervals_hold_what_is_shared_and_tell_it_from_nothing(monkeypatch, shares):
+def test_intervals_hold_what_is_shared_and_tell_it_from_nothing(shares):
     """Half of the pairs fit, so what is saved shows in half of them alone: the share of bits left is about half."""
-    monkeypatch.setattr("dcm_helpers.controls.limit.RESAMPLES", 200)
     held, away = [], []
     for seed in range(30):
         table = made_up(shares, seed)
-        left, seen = over_blocks(table, saved_when_left)
+        left = saved_when_left(table)
         held.append(left.low <= 0)
-        away.append(seen)
+        away.append(seen_mostly(left))
     assert np.mean(held) >= 0.9 if shares == 0 else np.mean(held) <= 0.2, "size under the null, power under sharing"
     assert np.mean(away) < 1
 
@@ -58,3 +65,20 @@ def test_chances_of_being_exact_tell_the_bits_that_are_saved():
         shares: np.median([saved_when_exact(made_up(shares, seed, 96)) for seed in range(20)]) for shares in (0, 1)
     }
     assert found[0] == pytest.approx(0, abs=0.25) and found[1] == pytest.approx(1, abs=0.35)
+
+
+def test_intervals_over_blocks_hold_what_is_saved(monkeypatch):
+    monkeypatch.setattr("dcm_helpers.controls.limit.RESAMPLES", 200)
+    for shares in (0.0, 1.0):
+        found = [over_blocks(made_up(shares, seed)) for seed in range(20)]
+        assert np.mean([each.low <= shares <= each.high for each in found]) >= 0.8
+
+
+def test_where_nothing_fits_what_is_left_still_tells():
+    """No problem exact is no reason for an interval without an end."""
+    table = made_up(1.0, 0).assign(exact=False)
+    left = saved_when_left(table)
+    assert np.isfinite([left.low, left.high]).all() and left.n == 24
+    assert left.value == pytest.approx(
+        (table[~table["true"]]["left"].sum() - table[table["true"]]["left"].sum()) / table[table["true"]]["told"].sum()
+    )

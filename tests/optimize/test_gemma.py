@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
+from judges import generate, prefix_embeddings, same_bits, scored_beside_plain, weights
 
 from dcm_helpers.config import GeneratorConfig, OptimizerConfig
-from dcm_helpers.generator import load_generator, token_rows
+from dcm_helpers.generator import load_generator
 from dcm_helpers.generator.cache import CACHE, what_is_wrong
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.stm import Row, joint_problems, score_rows
+from dcm_helpers.stm import joint_problems
 
 NAME = "gemma3-270m"
 
@@ -29,13 +29,8 @@ def test_conventions(gemma):
 
 def test_scores_are_those_of_plain_forward_passes(gemma, pairs):
     """Scaled embeddings, sliding windows and BOS included."""
-    problems = joint_problems(gemma, pairs[:2])
-    contents = token_rows(gemma, 16, torch.Generator().manual_seed(0)).view(2, 8, -1)
-    rows = [Row.of(gemma, view, slot) for slot, problem in enumerate(problems) for view in problem.views]
-    views = [(view, content) for problem, content in zip(problems, contents, strict=True) for view in problem.views]
-    for scored, (view, content) in zip(score_rows(gemma, rows, contents, 8), views, strict=True):
-        with torch.no_grad():
-            assert scored["loss"] == pytest.approx(plain_nll(gemma, view, content).mean().item(), rel=1e-4)
+    for scored, plain in scored_beside_plain(gemma, pairs[:2]):
+        assert scored == pytest.approx(plain, rel=1e-4)
 
 
 def test_reconstructs_a_pair_as_generate_sees_it(gemma, pairs):

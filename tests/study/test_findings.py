@@ -9,10 +9,10 @@ import pytest
 from dcm_helpers.controls.across import told_over_text
 from dcm_helpers.controls.replaced import side_by_side
 from dcm_helpers.controls.transfer import shared_words
-from dcm_helpers.inquiry import Answer, Finding
+from dcm_helpers.inquiry import Answer, Finding, verdict
 from dcm_helpers.solutions.clusters import most_telling
 from dcm_helpers.solutions.landscape import half_radius, radii
-from dcm_helpers.stats import Quantity, mean
+from dcm_helpers.stats import Estimate, Quantity, mean
 from dcm_helpers.study import told
 
 
@@ -73,11 +73,15 @@ def test_success_of_all_on_both_sides_is_no_comparison():
         }
     )
     both = side_by_side(
-        "q", "m", table, table.assign(steps_to_exact=[21, 40, 61], nats=[10, 19, 31.0], nats_without=[10, 21, 30.0])
+        "q",
+        "m",
+        table,
+        table.assign(steps_to_exact=[21, 40, 61], nats=[10, 19, 31.0], nats_without=[10, 21, 30.0]),
+        "?",
     )
     assert both.figure[0].value.value == pytest.approx(1.0, rel=0.05), "what has twice the nats takes twice the steps"
     assert not any("difference" in each.name for each in both.control)
-    some = side_by_side("q", "m", table, table.assign(reconstructed=[True, False, True]))
+    some = side_by_side("q", "m", table, table.assign(reconstructed=[True, False, True]), "?")
     assert any("difference" in each.name for each in some.control)
 
 
@@ -89,3 +93,11 @@ def test_the_radius_at_which_half_is_lost():
         {"pair": list("aabb"), "radius": [0.1, 0.3] * 2, "teacher_forced_exact": [True, False, True, True]}
     )
     assert radii(two) == pytest.approx([0.2, 0.3])
+
+
+def test_all_estimates_must_lie_on_one_side():
+    below, across, above = (Estimate(value, value - 0.2, value + 0.2) for value in (0.7, 1.0, 1.4))
+    assert verdict(1, "less", "more", below) == verdict(1, "less", "more", below, below) == "less"
+    assert verdict(1, "less", "more", above, above) == "more"
+    assert verdict(1, "less", "more", across) == verdict(1, "less", "more", below, across) == "not shown"
+    assert verdict(1, "less", "more", below, above) == "not shown"

@@ -1,8 +1,8 @@
 """Parts, samples and what pairs are compared with."""
 
 from dcm_helpers.config import StudyConfig
-from dcm_helpers.controls.sharing import EXCHANGES, exchanged, others
-from dcm_helpers.inquiry import joint, sample_of
+from dcm_helpers.controls.sharing import EXCHANGES, exchanged
+from dcm_helpers.inquiry import joint, others, sample_of
 from dcm_helpers.stm import joint_problems
 from dcm_helpers.study.questions import parts_of
 
