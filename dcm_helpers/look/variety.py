@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.spatial
 import torch
 from scipy.linalg import orth
 
 from dcm_helpers.errors import require
+from dcm_helpers.look.clusters import distances_between, nearest_others
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content, Contents, Float
 from dcm_helpers.stats import RESAMPLES
@@ -57,10 +57,8 @@ def found_again(points: Float[np.ndarray, "B R F"]) -> Float[np.ndarray, " B"]:
     Returns:  for each pair a share; by chance (R - 1) / (B R - 1)
     """
     B, R, F = points.shape
-    flat = points.reshape(B * R, F)
-    distances = scipy.spatial.distance.cdist(flat, flat)
-    np.fill_diagonal(distances, np.inf)
-    return (distances.argmin(1) // R == np.arange(B * R) // R).reshape(B, R).mean(1)
+    nearest = nearest_others(distances_between(points.reshape(B * R, F)), 1)[:, 0]
+    return (nearest // R == np.arange(B * R) // R).reshape(B, R).mean(1)
 
 
 def participation_ratio(points: Float[np.ndarray, "B F"]) -> float:

@@ -211,3 +211,23 @@ def test_nearest_by_cosine_is_found_in_blocks(monkeypatch):
     assert found == pytest.approx(np.take_along_axis(cosines, nearest, 1), abs=1e-6)
     assert nearest_by_cosine(points[:2], 5)[0].tolist() == [[1], [0]]
     assert nearest_by_cosine(points[:1], 5)[0].shape == (1, 0)
+
+
+def test_what_strata_explain_is_chance():
+    """Types that are first words lie together, but not beyond first words; types within words do."""
+    random = np.random.default_rng(0)
+    words = np.repeat(["who", "when", "how"], 24)
+    found = np.zeros(72, int)
+
+    def p(types, places, within):
+        points = places + random.normal(scale=0.3, size=(72, 2))
+        tests = label_tests(points, list(types), found, shuffles=200, within=within).set_index("measure")
+        return tests.loc["kNN accuracy", "p"]
+
+    of_words = np.repeat([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]], 24, axis=0)
+    mostly = np.where(random.random(72) < 0.8, words, random.permutation(words))
+    assert p(mostly, of_words, []) < 0.01
+    assert np.mean([p(mostly, of_words, list(words)) < 0.05 for _ in range(10)]) <= 0.3
+    halves = np.tile(["a", "b"], 36)
+    beside = of_words + np.where(halves == "a", 0.0, 1.5)[:, None]
+    assert p(halves, beside, list(words)) < 0.01

@@ -8,6 +8,7 @@ from dcm_helpers.errors import InputError
 from dcm_helpers.look import (
     ablated,
     expected_overlap,
+    found_again,
     gini,
     participation_ratio,
     reordered,
@@ -120,3 +121,14 @@ def test_gini_is_zero_for_equal_shares_and_one_for_all_in_one():
     assert gini([1.0, 3.0]) == gini([3.0, 1.0]) == pytest.approx(0.25)
     with pytest.raises(InputError, match="negative"):
         gini([-0.1, 1.0])
+
+
+def test_solutions_of_a_pair_are_found_again_as_often_as_they_lie_together():
+    assert (found_again(solutions(0.9)) == 1).all()
+    chance = 3 / (40 * 4 - 1)
+    at_random = np.mean([found_again(solutions(0.0, seed=seed)).mean() for seed in range(20)])
+    assert at_random == pytest.approx(chance, abs=0.01)
+    apart = np.array(
+        [[[0.0], [1.0]], [[10.0], [30.0]], [[11.0], [31.0]]]
+    )  # the first pair lies together, others do not
+    assert found_again(apart).tolist() == [1, 0, 0]
