@@ -1,15 +1,17 @@
-"""Make the reference study, resumably and in parts: ``python -m dcm_helpers.reference --help``."""
+"""Make the reference study, or its replication, resumably and in parts: ``python -m dcm_helpers.reference --help``."""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import Literal
 
 import tyro
 
-from dcm_helpers.config import GeneratorConfig, StudyConfig
-from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.inquiry import SIZES, StudyConfig
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
 
 # the rooms are imported where they are used: they take seconds, which --help should not
 
@@ -26,6 +28,10 @@ class Command:
     """
 
     study: tyro.conf.OmitArgPrefixes[StudyConfig] = field(default_factory=StudyConfig)
+    preset: Literal[tuple(SIZES)] = "reference"  # type: ignore[valid-type]
+    """Size to start from; flags beside it win.
+    'reference': SmolLM2, all questions;
+    'replication': whether what was found holds with Gemma 3 270M, whose own terms apply."""
     parts: tuple[str, ...] = ()
     """Only these parts, and what can be measured then; all of them if none is named."""
     plan: bool = False
@@ -82,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def reference(arguments: Sequence[str] | None) -> int:
     """Do or show what was asked for."""
-    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.reference")
+    size = SIZES.get(preset_of(arguments, "reference"), {})
+    default = Command(study=StudyConfig(**size))
+    command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.reference")
     if command.findings:
         show_findings(command.study)
         return FINISHED

@@ -1,6 +1,5 @@
 """Run Phase 1a from a terminal: ``python -m dcm_helpers.run_phase1a --help``."""
 
-import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ import tyro
 
 from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
 
 if TYPE_CHECKING:
     from dcm_helpers.optimize import MakeSolver
@@ -42,10 +41,8 @@ def parse(arguments: Sequence[str] | None) -> Command:
 
     Raises:   InputError if a value is out of range
     """
-    first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first_look.add_argument("--preset", default="default")
-    preset = str(first_look.parse_known_args(arguments)[0].preset)  # what it makes of '--preset=--' is a list
-    default = Command(run=RunConfig(optimizer=OptimizerConfig(**PRESETS.get(preset, {}))))
+    preset = PRESETS.get(preset_of(arguments, "default"), {})
+    default = Command(run=RunConfig(optimizer=OptimizerConfig(**preset)))
     command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.run_phase1a")
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
 

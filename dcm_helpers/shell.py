@@ -1,5 +1,6 @@
 """What all command lines share: how they end, whatever ends them, and what they write to."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -43,6 +44,13 @@ def command_line(work: Callable[[Sequence[str] | None], int], arguments: Sequenc
         except KeyboardInterrupt:
             print(f"Stopped. {kept}", file=sys.stderr)
             return STOPPED
+
+
+def preset_of(arguments: Sequence[str] | None, default: str) -> str:
+    """The preset that a command line names, whose settings are the defaults of all other flags."""
+    first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first_look.add_argument("--preset", default=default)
+    return str(first_look.parse_known_args(arguments)[0].preset)  # what it makes of '--preset=--' is a list
 
 
 def end_quietly() -> None:

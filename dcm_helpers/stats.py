@@ -191,6 +191,22 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
     return replace(bootstrapped(rank_correlation, first, second), p=None if math.isnan(p) else float(p))
 
 
+def partial_correlation(one: Sequence[float], other: Sequence[float], held: Sequence[float]) -> Estimate:
+    """Spearman's rank correlation of what a third column leaves of both, with an interval by the bootstrap over pairs.
+
+    Source:   partial rank correlation: (r12 - r13 r23) / sqrt((1 - r13^2) (1 - r23^2))
+    """
+
+    def partial_of(
+        first: Float[np.ndarray, "... n"], second: Float[np.ndarray, "... n"], third: Float[np.ndarray, "... n"]
+    ) -> Float[np.ndarray, "..."]:
+        r12, r13, r23 = (rank_correlation(*both) for both in ((first, second), (first, third), (second, third)))
+        scale = np.sqrt((1 - r13**2) * (1 - r23**2))
+        return np.divide(r12 - r13 * r23, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+    return bootstrapped(partial_of, *(np.asarray(values, dtype=float) for values in (one, other, held)))
+
+
 def rank_correlation(one: Float[np.ndarray, "... n"], other: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:
     """Spearman's rank correlation along the last axis; nan where one side is constant."""
     ranks = [scipy.stats.rankdata(values, axis=-1) for values in (one, other)]

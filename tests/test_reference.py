@@ -9,14 +9,15 @@ import pytest
 import torch
 from filelock import FileLock
 
-from dcm_helpers.config import PROJECT, StudyConfig
-from dcm_helpers.controls.sharing import with_halves
+from dcm_helpers.config import PROJECT
+from dcm_helpers.controls.sharing import crossed_steps, slower_half
 from dcm_helpers.errors import InputError
-from dcm_helpers.inquiry import Study
+from dcm_helpers.inquiry import Study, StudyConfig, open_study
 from dcm_helpers.look import losses_at
 from dcm_helpers.look.clusters import principal_axes
 from dcm_helpers.reference import main
 from dcm_helpers.study import answers_table, findings_table, markdown
+from dcm_helpers.study.page import answers_beside, steps_beside
 from dcm_helpers.study.questions import parts_of, questions, tables_of
 
 REFERENCE = PROJECT / "results" / "reference"
@@ -36,10 +37,12 @@ SIZE = StudyConfig(
     shuffles=20,
 )
 ALIKE = {
-    *("mismatched-K8", "split-K8", "exact-K2", *(f"exact-others{number}-K2" for number in (1, 2, 3))),
+    *("exact-K2", *(f"exact-others{number}-K2" for number in (1, 2, 3))),
     *("exact-K16", "exact-restated-K8", *(f"exact-restated-others{number}-K8" for number in (1, 2, 3))),
 }
 """Parts that no test needs beside those of their kind."""
+FROM_BASE = {"surprisal", "curves", "routing", "ablation", "prefixes"}
+"""Tables that the parts 'base' and 'restarts' are enough for."""
 
 
 def arguments_of(config):
@@ -76,7 +79,7 @@ def small(tmp_path_factory):
         assert main([*arguments, "--parts", "base", "restarts"]) == 0
         needed = [part.name for part in parts_of(SIZE) if part.name not in ALIKE]
         before = (folder / "base" / "stage2.jsonl").read_bytes()
-        assert {path.stem for path in (folder / "measured").iterdir()} == {"surprisal", "curves", "routing", "ablation"}
+        assert {path.stem for path in (folder / "measured").iterdir()} == FROM_BASE
         assert main([*arguments, "--parts", *needed]) == 0
         yield Study(folder, config=SIZE), before
 
@@ -84,7 +87,7 @@ def small(tmp_path_factory):
 def test_a_study_is_made_in_parts_and_continues(small):
     study, before = small
     assert (study.path / "base" / "stage2.jsonl").read_bytes() == before, "a finished part was made again"
-    for part in ("base", "norm", "split-K2", "exact-layers-random", "paraphrases", "near-0.1"):
+    for part in ("base", "norm", "exact-long-K2", "exact-layers-random", "paraphrases", "near-0.1"):
         assert study.complete(part)
     assert {path.stem for path in (study.path / "measured").iterdir()} == {table.name for table in tables_of(SIZE)}
     assert all(study.folder(part).manifest["sessions"][0]["threads"] >= 1 for part in ("base", "norm", "K2"))
@@ -113,20 +116,25 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     assert markdown(table).count("\n") == len(table) + 1
 
 
-def test_halves_are_put_together_by_their_texts(small):
-    """Mismatched pairs are made of the same texts, so in all of the same halves, but each of two pairs' halves."""
+def test_halves_are_those_of_both_texts(small):
+    """Whatever answer a question is put with, it is set beside the slower of the halves for these two texts."""
     study, _ = small
-    halves = {part: with_halves(study, 2, part)[1] for part in ("K2", "mismatched-K2")}
-    true, mismatched = (halves[part]["loss"].sort_index() for part in halves)
-    assert true.sum() == pytest.approx(mismatched.sum()) and (true != mismatched).all()
+    table, alone = crossed_steps(study, 8), study.per_problem("confident-alone-K4")["steps_to_exact"]
+    true = table["own"]
+    halves = slower_half(study, 8, table)
+    of_pair = alone.groupby(study.per_problem("confident-alone-K4")["pair"]).max()
+    assert (halves[true] == table[true]["pair"].map(of_pair)).all() and true.sum() == len(of_pair)
+    assert table[~true].groupby("answer").size().eq(3).all() and not halves.isna().any()
+    for _, exchange in halves[~true].groupby(level=0):
+        assert (exchange >= 0).all() and len(exchange) == 3
 
 
 def test_an_unfinished_study_answers_what_it_can(small, tmp_path):
     study, _ = small
     partial = Study(tmp_path)
-    for name in ("K2", "mismatched-K2", "split-K2"):
+    for name in ("exact-K8", *(f"exact-others{number}-K8" for number in (1, 2, 3)), "confident-alone-K4"):
         (tmp_path / name).symlink_to(study.path / name)
-    assert set(findings_table(partial)["question"]) == {"7d split"}
+    assert set(findings_table(partial)["question"]) == {"7a mismatched", "7d split"}
     with pytest.raises(InputError, match="no part 'base'; make it with"):
         partial.folder("base")
     with pytest.raises(InputError, match=r"surprisal\.jsonl is missing"):
@@ -155,12 +163,26 @@ def test_tables_hold_a_row_for_everything_that_was_measured(small, tiny):
     assert set(clusters["of"]) == {"contents", "starts", "text"} and clusters["p"].between(0, 1).all()
 
 
+def test_two_studies_are_set_side_by_side(small):
+    """A study beside itself says the same of everything; beside the committed one, what both have."""
+    study, _ = small
+    same = answers_beside(study, study)
+    assert same["both say so"].eq("yes").all() and len(same) == len(answers_table(study))
+    steps = steps_beside(study, study)
+    assert steps["steps, as a ratio"].str.startswith("1 (1 to 1)").all()
+    assert not steps["part"].str.contains("others|layers|random|rephrased|restarts").any()
+    made = (study.path / "README.md").read_text()
+    other = open_study(StudyConfig().output_dir)
+    assert markdown(answers_beside(other, study)) in made and markdown(steps_beside(other, study)) in made
+    assert "smollm2-135m: figure" in made and "| base |" in markdown(steps_beside(other, study))
+
+
 def test_the_plan_and_mistakes(small, capsys):
     study, _ = small
     arguments = [*ARGUMENTS, "--output-dir", str(study.path)]
     assert main([*arguments, "--plan"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"in all [\d.]+ h, [\d.]+ MB", printed) and "mismatched-K2" in printed
+    assert re.search(r"in all [\d.]+ h, [\d.]+ MB", printed) and "exact-others1-K8" in printed
     assert main([*arguments, "--findings"]) == 0
     assert "7d split" in capsys.readouterr().out
     assert main([*arguments, "--parts", "nonsense"]) == 2

@@ -14,6 +14,7 @@ from dcm_helpers.stats import (
     mean,
     mean_share,
     median,
+    partial_correlation,
     ratio,
     share,
     share_difference,
@@ -76,6 +77,20 @@ def test_correlation_of_ranks():
     assert correlation(*ties).value == pytest.approx(stats.spearmanr(*ties).statistic)
     unrelated = correlation(values, np.random.default_rng(0).permutation(values))
     assert unrelated.low < 0 < unrelated.high
+
+
+def test_what_a_third_column_explains_is_no_partial_correlation():
+    """Two columns that share nothing but a third, against two that share more."""
+    random = np.random.default_rng(0)
+    third, shared = random.normal(size=(2, 400))
+    apart = [third + 0.5 * random.normal(size=400) for _ in range(2)]
+    assert correlation(*apart).low > 0.5
+    assert partial_correlation(*apart, third).low < 0.05 < partial_correlation(*apart, third).high + 0.1
+    together = [column + shared for column in apart]
+    assert partial_correlation(*together, third).low > 0.5
+    ranks = [stats.rankdata(column) for column in (*together, third)]
+    left = [column - np.polyval(np.polyfit(ranks[2], column, 1), ranks[2]) for column in ranks[:2]]
+    assert partial_correlation(*together, third).value == pytest.approx(np.corrcoef(*left)[0, 1])
 
 
 def test_one_value_has_no_interval_and_text_says_so():

@@ -7,8 +7,9 @@ from functools import partial
 import pandas as pd
 import torch
 
-from dcm_helpers.config import MODES, Kind, StudyConfig
+from dcm_helpers.config import MODES, Kind
 from dcm_helpers.inquiry import (
+    ALONE_SIZES,
     NOT_SHOWN,
     Answer,
     Finding,
@@ -16,8 +17,11 @@ from dcm_helpers.inquiry import (
     Part,
     Question,
     Study,
+    StudyConfig,
     Table,
+    alone_part,
     apart,
+    counted_slots,
     joint,
     others,
     settings,
@@ -29,19 +33,12 @@ from dcm_helpers.runs import Solution
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio, ratio_of_sums
 from dcm_helpers.stm import View
 
-SIZES = (1, 4, K)
-"""Slots of contents for one text alone."""
 LEARNED_AGAIN = (1, K)
 """Those from which the other text is learned."""
 TRACE = 0.1
 """Less than this share of what a text tells is called a trace."""
 MODE_OF: dict[Kind, str] = {kind: mode for mode, kind in MODES.items()}
 OTHER: dict[Kind, Kind] = {"question": "answer", "answer": "question"}
-
-
-def alone_part(size: int) -> str:
-    """The part that has a content for each text alone."""
-    return f"confident-alone-K{size}"
 
 
 def alone(study: Study, size: int) -> dict[tuple[str, Kind], Solution]:
@@ -76,7 +73,7 @@ def across(study: Study) -> pd.DataFrame:
     generator, partner_of, rows = study.generator, partners(study), []
     pairs = study.run(alone_part(K)).pairs
     texts: dict[tuple, float] = {}
-    for size in SIZES:
+    for size in ALONE_SIZES:
         found = alone(study, size)
         for (name, kind), solution in found.items():
             other, mode = partner_of[name], MODE_OF[OTHER[kind]]
@@ -189,11 +186,16 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
 def across_question(config: StudyConfig) -> Question:
     """Contents for one text alone."""
     everything = apart(joint(config.num_examples))
-    parts = [alone_part(size) for size in SIZES]
+    parts = [alone_part(size) for size in ALONE_SIZES]
     return Question(
         parts=[
-            Part(alone_part(size), f"one text alone, {size} slots", settings(config, size, "confident"), everything)
-            for size in SIZES
+            Part(
+                alone_part(size),
+                f"one text alone, {counted_slots(size)}",
+                settings(config, size, "confident"),
+                everything,
+            )
+            for size in ALONE_SIZES
         ],
         tables=[
             Table("across", across, parts),

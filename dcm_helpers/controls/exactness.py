@@ -3,9 +3,9 @@
 import pandas as pd
 import torch
 
-from dcm_helpers.config import GeneratorConfig, StopRule, StudyConfig
+from dcm_helpers.config import GeneratorConfig, StopRule
 from dcm_helpers.generator import load_generator
-from dcm_helpers.inquiry import NOT_SHOWN, Answer, Finding, Part, Question, Study, Table, joint, settings
+from dcm_helpers.inquiry import NOT_SHOWN, Answer, Finding, Part, Question, Study, StudyConfig, Table, joint, settings
 from dcm_helpers.look import exact_by_generate, exact_in_batches, smallest_margins
 from dcm_helpers.stats import Quantity, share
 

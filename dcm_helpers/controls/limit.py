@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
     BITS,
@@ -18,18 +17,21 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
+    StudyConfig,
     Table,
     joint,
+    long_part,
     restating,
     settings,
+    shortest,
     verdict,
 )
 from dcm_helpers.look import nats_after
 from dcm_helpers.pairs import Pair
-from dcm_helpers.stats import Estimate, Quantity, ratio_of_sums
+from dcm_helpers.stats import Estimate, Quantity, mean, ratio_of_sums
 from dcm_helpers.stm import Problem, with_view
 
-SETS = {"limit": "long answers", "limit-restated": "short answers that restate the question"}
+SETS = {"long": "long answers", "restated": "short answers that restate the question"}
 """By the beginning of their parts' names: texts that share what pairs do, and that share most of what they hold."""
 RESAMPLES = 1000
 DETECTED = 2.8
@@ -39,16 +41,6 @@ DETECTED = 2.8
 def limit_parts(name: str) -> tuple[str, str]:
     """The parts of a set: true pairs, and the same texts with answers exchanged within blocks."""
     return f"{name}-K1", f"{name}-others-K1"
-
-
-def shortest(problems: Problems, count: int) -> Problems:
-    """Those with the fewest tokens in all: longer ones are far beyond what one slot holds."""
-
-    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-        found = problems(generator, pairs)
-        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[:count]
-
-    return make
 
 
 def blocks(problems: Sequence[Problem], kinds: Sequence[str]) -> list[tuple[Problem, Problem]]:
@@ -128,7 +120,9 @@ def limit(study: Study) -> pd.DataFrame:
 def saved_when_left(table: pd.DataFrame) -> Estimate:
     """Bits less that are left of true pairs than of exchanged ones, over bits that one text tells of the other."""
     left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
-    return ratio_of_sums(left[False] - left[True], table[table["true"]].groupby("block")["told"].sum())
+    saved = left[False] - left[True]
+    share = ratio_of_sums(saved, table[table["true"]].groupby("block")["told"].sum())
+    return replace(share, p=mean(saved).p)
 
 
 def saved_when_exact(table: pd.DataFrame) -> float:
@@ -180,7 +174,8 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
             Answer(
                 f"Do texts that belong together fit better into one slot ({SETS[name]})?",
                 verdict(0, "no, worse", "yes", left),
-                "yes if the interval over blocks of two pairs lies above 0",
+                "yes if the interval over blocks of two pairs lies above 0, worse if below",
+                left.p,
             ),
         )
     ]
@@ -191,16 +186,17 @@ def limit_question(config: StudyConfig) -> Question:
     one = settings(config, 1, num_steps=config.num_steps)
 
     of_set = {
-        "limit": ("long", shortest(joint(None), config.controls)),
-        "limit-restated": ("pairs", restating(joint(config.controls))),
+        "long": ("long", shortest(joint(None), config.controls)),
+        "restated": ("pairs", restating(joint(config.controls))),
     }
     parts = [
         Part(part, f"{SETS[name]}, 1 slot", one, in_blocks(problems, exchanged), dataset=dataset)
         for name, (dataset, problems) in of_set.items()
         for part, exchanged in zip(limit_parts(name), (False, True), strict=True)
+        if part != long_part(1)  # which the question of capacity has
     ]
     return Question(
         parts=parts,
-        tables=[Table("limit", limit, [part.name for part in parts])],
+        tables=[Table("limit", limit, [part for name in SETS for part in limit_parts(name)])],
         findings=[(["limit"], partial(at_the_limit, name)) for name in SETS],
     )

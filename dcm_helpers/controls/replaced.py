@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import torch
 
-from dcm_helpers.config import MODES, StudyConfig
+from dcm_helpers.config import MODES
 from dcm_helpers.inquiry import (
     OTHER_MODES,
     Answer,
@@ -14,6 +14,7 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
+    StudyConfig,
     Table,
     joint,
     settings,

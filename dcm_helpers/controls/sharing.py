@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from dcm_helpers.config import StudyConfig
-from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
+    ALONE_SIZES,
     Answer,
     Finding,
     K,
@@ -14,33 +13,22 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
-    apart,
+    StudyConfig,
+    alone_part,
+    counted_slots,
     joint,
     others,
     restating,
     settings,
-    size_part,
     verdict,
 )
-from dcm_helpers.pairs import Pair
 from dcm_helpers.stats import Estimate, Quantity, crossed_ratio, ratio
-from dcm_helpers.stm import Problem, with_view
 
 EXCHANGES = 3
 """How often answers are exchanged among all pairs, so that every question meets so many answers of others."""
+EFFECTS = "questions' and answers' own effects are taken out"
 RESTATED = "restated-"
 """In names of parts: the answer first repeats the question."""
-
-
-def exchanged(problems: Problems) -> Problems:
-    """Each question with the answer of another pair that comes next in length, so that problems stay as long."""
-
-    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-        found = sorted(problems(generator, pairs), key=lambda problem: len(problem.view("answer").target_ids))
-        following = [*found[1:], found[0]]
-        return [with_view(one, next_.view("answer"), "mismatched") for one, next_ in zip(found, following, strict=True)]
-
-    return make
 
 
 def others_parts(size: int, variant: str = "") -> list[str]:
@@ -57,27 +45,36 @@ def crossed_parts(size: int, problems: Problems, config: StudyConfig, variant: s
     """Some problems, and the same with exchanged answers."""
     until_exact, told = settings(config, size, "exact"), ", question restated" if variant else ""
     return [
-        Part(true_part(size, variant), f"pairs{told}, {size} slots", until_exact, problems),
+        Part(true_part(size, variant), f"pairs{told}, {counted_slots(size)}", until_exact, problems),
         *[
-            Part(name, f"others' answers{told}, {size} slots", until_exact, others(problems, turn))
+            Part(name, f"others' answers{told}, {counted_slots(size)}", until_exact, others(problems, turn))
             for turn, name in enumerate(others_parts(size, variant), start=1)
         ],
     ]
 
 
-def steps_of_true(study: Study, size: int, variant: str = "") -> tuple[Estimate, tuple[float, float]]:
-    """True pairs over exchanged ones in steps, and the shares of both that are exact.
+def crossed_steps(study: Study, size: int, variant: str = "") -> pd.DataFrame:
+    """True and exchanged pairs at so many slots, as :meth:`Study.per_problem` has them.
 
-    Every question and every answer stands several times on the other side, so their own effects are taken out.
+    Returns:  beside its columns question and answer (their token ids as text) and own (whether they belong together)
     """
     tables = []
     for part in (true_part(size, variant), *others_parts(size, variant)):
-        answers = {record["problem"]: str(record["views"][1]["target_ids"]) for record in study.records(part)}
+        texts = {
+            record["problem"]: [str(view["target_ids"]) for view in record["views"]] for record in study.records(part)
+        }
         found = study.per_problem(part)
-        tables.append(found.assign(answer=found.index.map(answers), own=part == true_part(size, variant)))
-    table = pd.concat(tables)
-    steps = crossed_ratio(table["steps_to_exact"] + 1, table["pair"], table["answer"], table["own"])
-    return steps, (table[table["own"]]["reconstructed"].mean(), table[~table["own"]]["reconstructed"].mean())
+        question, answer = zip(*(texts[problem] for problem in found.index), strict=True)
+        tables.append(found.assign(question=question, answer=answer, own=part == true_part(size, variant)))
+    return pd.concat(tables)
+
+
+def crossed_over(table: pd.DataFrame, values: pd.Series) -> Estimate:
+    """Values of true pairs over those of exchanged ones.
+
+    Every question and every answer stands several times on the other side, so their own effects are taken out.
+    """
+    return crossed_ratio(values, table["question"], table["answer"], table["own"])
 
 
 def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
@@ -85,7 +82,9 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
     whose = "pairs whose answer restates the question" if variant else "true pairs"
 
     def find(study: Study) -> list[Finding]:
-        steps, shares = steps_of_true(study, size, variant)
+        table = crossed_steps(study, size, variant)
+        steps = crossed_over(table, table["steps_to_exact"] + 1)
+        shares = tuple(table.groupby("own")["reconstructed"].mean()[[True, False]])
         return [
             Finding(
                 "7a mismatched",
@@ -95,8 +94,7 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
                 Answer(
                     f"Do {whose} take fewer steps than mismatched ones, K={size}?",
                     verdict(1, "fewer steps", "more steps", steps),
-                    "fewer steps if the interval lies below 1, more if above; questions' and answers' own effects are "
-                    "taken out",
+                    f"fewer steps if the interval lies below 1, more if above; {EFFECTS}",
                     steps.p,
                 ),
             )
@@ -113,27 +111,23 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
     """
 
     def find(study: Study) -> list[Finding]:
-        over_halves = []
-        for part in (size_part(size), f"mismatched-K{size}"):
-            whole, halves = with_halves(study, size, part)
-            over_halves.append((whole["steps_to_exact"] + 1) / (halves["steps_to_exact"] + 1))
-        true, mismatched = over_halves
-        both = true.index.intersection(mismatched.index)
-        more = ratio(true[both], mismatched[both])
-        one = [1.0] * len(both)
+        table = crossed_steps(study, size)
+        over_half = (table["steps_to_exact"] + 1) / (slower_half(study, size, table) + 1)
+        more = crossed_over(table, over_half)
+        one = [1.0] * len(table)
         return [
             Finding(
                 "7d split",
                 f"shared content over the slower half, steps to exact, true over mismatched pairs, K={size}",
                 [Quantity("", more)],
                 [
-                    Quantity("true", ratio(true[both], one)),
-                    Quantity("mismatched", ratio(mismatched[both], one)),
+                    Quantity(which, ratio(over_half[flags], one[: flags.sum()]))
+                    for which, flags in (("true", table["own"]), ("mismatched", ~table["own"]))
                 ],
                 Answer(
                     f"Does one content for both save more steps where texts belong together, K={size}?",
                     verdict(1, "yes", "less", more),
-                    "yes if the interval lies below 1, less if above",
+                    f"yes if the interval lies below 1, less if above; {EFFECTS}",
                     more.p,
                 ),
             )
@@ -142,46 +136,29 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
     return find
 
 
-def with_halves(study: Study, size: int, part: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The records of a part whose texts both have a half content of their own, and what both halves are together."""
-    halves = study.per_problem(f"split-K{size}")
-    of_text = {tuple(half["views"][0]["target_ids"]): half["problem"] for half in study.records(f"split-K{size}")}
-    whole, names, together = study.per_problem(part), [], []
-    for record in study.records(part):
-        texts = [tuple(view["target_ids"]) for view in record["views"]]
-        if all(text in of_text for text in texts):
-            both = halves.loc[[of_text[text] for text in texts]]
-            names.append(record["problem"])
-            together.append((both["reconstructed"].all(), both["loss"].sum(), both["steps_to_exact"].max()))
-    columns = ["reconstructed", "loss", "steps_to_exact"]
-    return whole.loc[names], pd.DataFrame(together, index=names, columns=columns)
+def slower_half(study: Study, size: int, table: pd.DataFrame) -> pd.Series:
+    """For each row the steps of the slower of two contents of half the slots, one for each of its texts."""
+    part = alone_part(size // 2)
+    steps = study.per_problem(part)["steps_to_exact"]
+    of_text = {str(record["views"][0]["target_ids"]): steps[record["problem"]] for record in study.records(part)}
+    return pd.concat([table[kind].map(of_text) for kind in ("question", "answer")], axis=1).max(axis=1)
 
 
 def sharing_question(config: StudyConfig) -> Question:
-    """True pairs beside mismatched ones, and one content for both texts beside halves."""
-    controls, everything = joint(config.controls), joint(config.num_examples)
-    two, eight = settings(config, 2), settings(config)
+    """True pairs beside those with exchanged answers; one content for both texts beside halves."""
+    everything = joint(config.num_examples)
+    restated = restating(joint(config.controls))
+    halved = [size for size in config.exchanged if size / 2 in ALONE_SIZES]
     return Question(
         parts=[
-            Part("mismatched-K2", "each question with another's answer, 2 slots", two, exchanged(controls)),
-            Part("mismatched-K8", "each question with another's answer", eight, exchanged(controls)),
-            *crossed_parts(2, everything, config),
-            *crossed_parts(K, everything, config),
-            *crossed_parts(K, restating(controls), config, RESTATED),
-            Part("split-K2", "a slot for the question, a slot for the answer", settings(config, 1), apart(controls)),
-            Part(
-                "split-K8",
-                "half the slots for the question, half for the answer",
-                settings(config, K // 2),
-                apart(controls),
-            ),
+            *[part for size in config.exchanged for part in crossed_parts(size, everything, config)],
+            *crossed_parts(K, restated, config, RESTATED),
         ],
         findings=[
-            (["K2", "mismatched-K2", "split-K2"], split(2)),
-            (["base", "mismatched-K8", "split-K8"], split(8)),
+            *[([true_part(size), *others_parts(size), alone_part(size // 2)], split(size)) for size in halved],
             *[
                 ([true_part(size, variant), *others_parts(size, variant)], crossed(size, variant))
-                for size, variant in ((2, ""), (K, ""), (K, RESTATED))
+                for size, variant in (*((size, "") for size in config.exchanged), (K, RESTATED))
             ],
         ],
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from dcm_helpers.config import MODES, Kind, StudyConfig
+from dcm_helpers.config import MODES, Kind
 from dcm_helpers.inquiry import (
     Answer,
     Finding,
@@ -14,6 +14,7 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
+    StudyConfig,
     Table,
     sample_of,
     settings,

@@ -202,7 +202,7 @@ def told(generator: Generator, view: View, decoded: Decoded) -> dict:
     return {
         "mode": view.name,
         "target": harmless(view.target_text),
-        "exact": decoded.ids == view.target_ids,
+        "exact": view.is_written(decoded.ids),
         "tokens": tokens,
     }
 

@@ -1,5 +1,6 @@
 """What a study is made of: parts, tables measured on them, findings that follow.
 
+size     how large, with which Generator
 part     some problems, and how their contents are optimized
 study    a study on disk
 finding  tables, findings, answers, questions

@@ -3,23 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dcm_helpers.config import (
-    MODES,
-    DataConfig,
-    GeneratorConfig,
-    Kind,
-    Layers,
-    OptimizerConfig,
-    RunConfig,
-    StopRule,
-    StudyConfig,
-)
+from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, Kind, Layers, OptimizerConfig, RunConfig, StopRule
 from dcm_helpers.generator import Generator
+from dcm_helpers.inquiry.size import StudyConfig
 from dcm_helpers.pairs import Pair
 from dcm_helpers.stm import Problem, exchanges, joint_problems, restarts_of, restated, views_apart
 
 K, LR, FAR_LR = 8, 0.03, 0.3
 """Slots and learning rate of the base part, and a learning rate ten times as high."""
+ALONE_SIZES = (1, 4, K)
+"""Slots of contents for one text alone."""
 OTHER_MODES = {"X": "question", "Y": "answer"}
 """Mode words that share nothing with what they ask for."""
 Problems = Callable[[Generator, list[Pair]], list[Problem]]
@@ -70,6 +63,21 @@ def size_part(slots: int) -> str:
     return "base" if slots == K else f"K{slots}" if slots <= 2 else f"exact-K{slots}"
 
 
+def counted_slots(slots: int) -> str:
+    """So many slots in words."""
+    return f"{slots} slot{'s' if slots > 1 else ''}"
+
+
+def alone_part(slots: int) -> str:
+    """The part that has a content of so many slots for each text alone."""
+    return f"confident-alone-K{slots}"
+
+
+def long_part(slots: int) -> str:
+    """The part that has pairs with long answers at so many slots."""
+    return "long-K1" if slots == 1 else f"exact-long-K{slots}"
+
+
 def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
     """The first pairs of an order that takes topics in turn and no answer twice; all pairs, in theirs, for None."""
     if count is None:
@@ -116,3 +124,13 @@ def others(problems: Problems, number: int) -> Problems:
 def restating(problems: Problems) -> Problems:
     """Each question with an answer that first repeats it: a case in which both texts share most of what they hold."""
     return lambda generator, pairs: [restated(generator, problem) for problem in problems(generator, pairs)]
+
+
+def shortest(problems: Problems, count: int) -> Problems:
+    """Those with the fewest tokens in all: longer ones are far beyond what one slot holds."""
+
+    def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+        found = problems(generator, pairs)
+        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[:count]
+
+    return make

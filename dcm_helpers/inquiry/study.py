@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dcm_helpers.config import PROJECT, StudyConfig, parameter
+from dcm_helpers.config import PROJECT, parameter
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
+from dcm_helpers.inquiry.size import StudyConfig, size_of
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
@@ -22,13 +23,22 @@ STORED_AS = torch.float16
 """Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
 FAMILIES = {"base": ("base", "restarts"), "far": ("far",)}
 """Contents that were found alike: at the base's learning rate, and ten times faster."""
-FAMILY_PARTS = [part for parts in FAMILIES.values() for part in parts]
 FAMILY_NAMES = {"base": "", "far": ", ten times the lr"}
 """How findings call families of contents."""
 KINDS = ("flattened", "mean slot", "slot order ignored", "directions, mean slot")
 """Kinds of features; of these, findings show the one that tells most, its p corrected for the choice."""
 FORMERLY = {name: {"reconstructed": "teacher_forced_exact"} for name in ("snapped", "basin", "ablation")}
 """Columns of tables as earlier versions named them."""
+
+
+def families(config: StudyConfig) -> list[str]:
+    """The families of contents that a study of a size has."""
+    return [family for family in FAMILIES if config.far or family != "far"]
+
+
+def family_parts(config: StudyConfig) -> list[str]:
+    """The parts that have them."""
+    return [part for family in families(config) for part in FAMILIES[family]]
 
 
 @dataclass(frozen=True)
@@ -151,4 +161,4 @@ def open_study(path: str = "") -> Study:
     """The study in a folder, or in ``DCM_REFERENCE``, or the committed one."""
     folder = Path(path or parameter("reference", PROJECT / "results" / "reference"))
     require(folder.is_dir(), f"there is no study in {folder}; make one with: python -m dcm_helpers.reference")
-    return Study(folder)
+    return Study(folder, config=size_of(folder))

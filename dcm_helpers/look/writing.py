@@ -23,8 +23,10 @@ from dcm_helpers.stm import (
 def reconstructed_from(generator: Generator, problems: Sequence[Problem], contents: Contents) -> list[bool]:
     """Whether greedy decoding writes every view's target, from some contents, one for each problem."""
     decoded = decode_problems(generator, problems, contents)
-    wanted = [[view.target_ids for view in problem.views] for problem in problems]
-    return [ids == targets for ids, targets in zip(decoded, wanted, strict=True)]
+    return [
+        all(view.is_written(ids) for view, ids in zip(problem.views, written, strict=True))
+        for problem, written in zip(problems, decoded, strict=True)
+    ]
 
 
 def written_tokens(generator: Generator, problem: Problem, content: Content) -> pd.DataFrame:

@@ -87,7 +87,7 @@ class ContentOptimizer:
         successes = [attempt for attempt in ended if attempt.succeeded]
         failures = [attempt for attempt in ended if not attempt.succeeded]
         for attempt, decoded in zip(successes, self._decode(successes), strict=True):
-            if decoded == [view.target_ids for view in attempt.problem.views]:
+            if all(view.is_written(ids) for view, ids in zip(attempt.problem.views, decoded, strict=True)):
                 records.setdefault(attempt.problem.id, _Record()).add(attempt)
                 yield records.pop(attempt.problem.id).result(attempt, decoded)
                 continue

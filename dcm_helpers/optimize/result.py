@@ -25,7 +25,7 @@ class ViewResult:
     @property
     def reconstructed(self) -> bool:
         """Whether greedy decoding wrote exactly the target, EOS included."""
-        return self.decoded_ids == self.view.target_ids
+        return self.view.is_written(self.decoded_ids)
 
 
 @dataclass(frozen=True)

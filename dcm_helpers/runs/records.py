@@ -98,7 +98,7 @@ def judged(generator: Generator, view: View, decoded_ids: tuple[int, ...]) -> di
         "target_text": view.target_text,
         "decoded_text": text,
         "decoded_ids": decoded_ids,
-        "reconstructed": decoded_ids == view.target_ids,
+        "reconstructed": view.is_written(decoded_ids),
         "exact_match": exact_match(text, view.target_text),
         "f1": f1(text, view.target_text),
         "clean_stop": bool(decoded_ids) and decoded_ids[-1] == generator.eos_id,

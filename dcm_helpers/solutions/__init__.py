@@ -7,6 +7,7 @@ tokens     near tokens or not
 clusters   related pairs together or not
 variety    what belongs to the pair, what to a slot
 capacity   how many slots
+prefixes   how much text in one
 """
 
 import lazy_loader

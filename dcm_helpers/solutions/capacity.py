@@ -3,9 +3,29 @@
 import numpy as np
 import pandas as pd
 
-from dcm_helpers.config import StudyConfig
-from dcm_helpers.inquiry import BITS, Answer, Finding, K, Part, Question, Study, joint, settings, size_part
+from dcm_helpers.inquiry import (
+    BITS,
+    Answer,
+    Finding,
+    K,
+    Part,
+    Question,
+    Study,
+    StudyConfig,
+    Table,
+    counted_slots,
+    joint,
+    long_part,
+    settings,
+    shortest,
+    size_part,
+)
+from dcm_helpers.look import nats_after
 from dcm_helpers.stats import Quantity, correlation, share
+
+LONG_SIZES = (1, 2, 4, 8)
+"""Slots for pairs with long answers; with one slot they are also where the limit of a slot is looked at."""
+MOST = "the fewest at which the interval of exact ones lies above 50 %"
 
 
 def how_many_slots(study: Study) -> list[Finding]:
@@ -18,7 +38,7 @@ def how_many_slots(study: Study) -> list[Finding]:
     answer = Answer(
         "How many slots does a pair need?",
         f"{enough} for most" if enough else f"more than {sizes[-1]}",
-        "the fewest at which the interval of exact ones lies above 50 %",
+        MOST,
     )
     found = []
     for size, table in tables.items():
@@ -44,8 +64,6 @@ def how_many_slots(study: Study) -> list[Finding]:
 
 def what_is_hard(tables: dict[int, pd.DataFrame], texts: pd.DataFrame) -> Finding:
     """Steps with the fewest slots that tell pairs apart, against what the texts hold."""
-    exact = pd.DataFrame({size: table["reconstructed"] for size, table in tables.items()}).dropna()
-    fewest = exact.apply(lambda row: next((size for size in tables if row[size]), np.inf), axis=1)
     # where no pair is solved, all have the same steps, and those tell nothing
     telling = next((size for size in tables if tables[size]["steps_to_exact"].nunique() > 1), max(tables))
     steps = tables[telling]["steps_to_exact"]
@@ -56,10 +74,7 @@ def what_is_hard(tables: dict[int, pd.DataFrame], texts: pd.DataFrame) -> Findin
         [Quantity("", correlation(steps, surprise), ".2g")],
         [
             Quantity("with tokens", correlation(steps, tokens), ".2g"),
-            *[
-                Quantity(f"pairs whose fewest slots are {size:g}:", count, ".0f")
-                for size, count in fewest.value_counts().sort_index().items()
-            ],
+            *counts_of(fewest_slots(tables)),
         ],
     )
 
@@ -74,18 +89,105 @@ def nats_with(study: Study, part: str) -> pd.Series:
     )
 
 
+def surprisal_of_long(study: Study) -> pd.DataFrame:
+    """What pairs with long answers hold without content: columns pair, tokens, nats_without, of both texts together."""
+    problems = [each.problem for each in study.solutions(long_part(1))]
+    rows = [
+        {
+            "pair": problem.pair,
+            "tokens": sum(len(view.target_ids) for view in problem.views),
+            "nats_without": sum(cost for (cost,) in nats_after(study.generator, problem.views, None)),
+        }
+        for problem in problems
+    ]
+    return pd.DataFrame(rows)
+
+
+def where_one_is_too_few(study: Study) -> list[Finding]:
+    """How many slots pairs with long answers need, and whether what they hold decides it."""
+    tables = {size: study.per_problem(long_part(size)).set_index("pair") for size in LONG_SIZES}
+    texts = study.table("long").set_index("pair")
+    bits, fewest, found = texts["nats_without"] * BITS, fewest_slots(tables), []
+    enough = next((size for size in LONG_SIZES if share(tables[size]["reconstructed"]).low > 0.5), None)
+    for size, table in tables.items():
+        done = table["reconstructed"]
+        held = [
+            Quantity(f"bits of those that {which}: median", bits[done.index[flags]].median(), ".0f")
+            for which, flags in (("are", done), ("are not", ~done))
+            if flags.any()
+        ]
+        found.append(
+            Finding(
+                "6 capacity",
+                f"pairs with long answers written exactly, K={size}",
+                [Quantity("", share(done), percent=True)],
+                [*held, Quantity("steps to exact: median", table["steps_to_exact"].median(), ".0f")],
+                Answer(
+                    "How many slots does a pair with a long answer need?",
+                    f"{enough} for most" if enough else f"more than {LONG_SIZES[-1]}",
+                    MOST,
+                )
+                if size == (enough or LONG_SIZES[-1])
+                else None,
+            )
+        )
+    needed = fewest[texts.index].replace(np.inf, 2 * LONG_SIZES[-1])
+    return [
+        *found,
+        Finding(
+            "6 capacity",
+            "rank correlation of the fewest slots of a pair with a long answer with its surprisal",
+            [Quantity("", correlation(needed, texts["nats_without"]), ".2g")],
+            [
+                Quantity("with tokens", correlation(needed, texts["tokens"]), ".2g"),
+                Quantity("bits of all: from", bits.min(), ".0f"),
+                Quantity("to", bits.max(), ".0f"),
+                *counts_of(fewest),
+            ],
+        ),
+    ]
+
+
+def fewest_slots(tables: dict[int, pd.DataFrame]) -> pd.Series:
+    """For each pair the fewest slots that were enough; infinite where none were."""
+    exact = pd.DataFrame({size: table["reconstructed"] for size, table in tables.items()}).dropna()
+    return exact.apply(lambda row: next((size for size in tables if row[size]), np.inf), axis=1)
+
+
+def counts_of(fewest: pd.Series) -> list[Quantity]:
+    """How many pairs need how many slots."""
+    return [
+        Quantity(f"pairs whose fewest slots are {size:g}:", count, ".0f")
+        for size, count in fewest.value_counts().sort_index().items()
+    ]
+
+
 def capacity_question(config: StudyConfig) -> Question:
-    """The same pairs with 1 to 128 slots; from 4 on until the first exact content, as only success is asked."""
+    """The same pairs with other numbers of slots, from 4 on until the first exact content; pairs with long answers."""
     controls = joint(config.controls)
     return Question(
         parts=[
             Part(
                 size_part(slots),
-                f"{slots} slot{'s' if slots > 1 else ''}",
+                counted_slots(slots),
                 settings(config, slots, "minimize" if slots <= 2 else "exact"),
                 controls,
             )
             for slots in config.capacities
+        ]
+        + [
+            Part(
+                long_part(slots),
+                f"long answers, {counted_slots(slots)}",
+                settings(config, slots, "minimize" if slots == 1 else "exact", num_steps=config.num_steps),
+                shortest(joint(None), config.controls),
+                dataset="long",
+            )
+            for slots in LONG_SIZES
         ],
-        findings=[(["base", "surprisal", "K1", "exact-K4"], how_many_slots)],
+        tables=[Table("long", surprisal_of_long, [long_part(1)])],
+        findings=[
+            (["base", "surprisal", "K1", "exact-K4"], how_many_slots),
+            (["long", *map(long_part, LONG_SIZES)], where_one_is_too_few),
+        ],
     )

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import sentence_embeddings
 from dcm_helpers.inquiry import (
     KINDS,
@@ -17,6 +16,7 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
+    StudyConfig,
     Table,
     sample_of,
     settings,

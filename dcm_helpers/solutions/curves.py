@@ -5,8 +5,7 @@ from itertools import islice
 import pandas as pd
 import torch
 
-from dcm_helpers.config import StudyConfig
-from dcm_helpers.inquiry import FAMILIES, Answer, Finding, Question, Study, Table, verdict
+from dcm_helpers.inquiry import FAMILIES, Answer, Finding, Question, Study, StudyConfig, Table, verdict
 from dcm_helpers.look import CONNECTED, along_curve, along_line, barrier, low_curve, on_curve
 from dcm_helpers.stats import Quantity, mean, mean_share, share
 

@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.inquiry import (
-    FAMILIES,
     FAMILY_NAMES,
-    FAMILY_PARTS,
     FAR_LR,
     Answer,
     Finding,
@@ -18,7 +15,10 @@ from dcm_helpers.inquiry import (
     Problems,
     Question,
     Study,
+    StudyConfig,
     Table,
+    families,
+    family_parts,
     joint,
     restarted,
     settings,
@@ -47,7 +47,7 @@ def between(study: Study) -> pd.DataFrame:
               distance of both from their starts), cosine, start_cosine, barrier (nats)
     """
     generator, rows = study.generator, []
-    for family in FAMILIES:
+    for family in families(study.config):
         for pair, several in study.alike(family).items():
             for (one, start), (other, other_start) in itertools.combinations(several, 2):
                 a, b = one.content.flatten(), other.content.flatten()
@@ -75,7 +75,7 @@ def way(study: Study) -> pd.DataFrame:
     Returns:  columns family, pair, t (0 at the start, 1 at the content), loss, barrier (nats, of the whole line)
     """
     generator, tables = study.generator, []
-    for family in FAMILIES:
+    for family in families(study.config):
         for pair, several in study.alike(family).items():
             each, start = several[0]
             ends = (start.to(generator.device), each.content.to(generator.device))
@@ -88,7 +88,7 @@ def basin(study: Study) -> pd.DataFrame:
     """How noise of growing norm breaks a content: columns family, pair, radius, draw, teacher_forced_exact, loss."""
     generator, tables = study.generator, []
     kept = ["radius", "draw", "teacher_forced_exact", "loss"]
-    for family in FAMILIES:
+    for family in families(study.config):
         for pair, several in study.alike(family).items():
             each, _ = several[0]
             noisy = under_noise(generator, each.problem, each.content.to(generator.device), RADII, DRAWS)
@@ -103,7 +103,7 @@ def eigenvalues(study: Study) -> pd.DataFrame:
               top as ``top 1`` and so on
     """
     rows = []
-    for family in FAMILIES:
+    for family in families(study.config):
         for pair, several in itertools.islice(study.alike(family).items(), study.config.few):
             each, start = several[0]
             for at, content in (("content", each.content), ("start", start)):
@@ -120,7 +120,7 @@ def trajectories(study: Study) -> pd.DataFrame:
               many steps, of the same lengths, in random directions
     """
     generator, rows = study.generator, []
-    for family in FAMILIES:
+    for family in families(study.config):
         several = itertools.islice(study.alike(family).values(), study.config.few)
         problems = [solutions[0][0].problem for solutions in several]
         config = study.run(family).optimizer
@@ -247,18 +247,18 @@ def sharpness_and_travel(study: Study) -> list[Finding]:
 
 def landscape_question(config: StudyConfig) -> Question:
     """Several solutions of a pair, and the same at ten times the learning rate."""
-    some = joint(config.landscape)
+    some, ten_times = joint(config.landscape), settings(config, lr=FAR_LR)
     return Question(
         parts=[
             Part("restarts", "more solutions of one pair", settings(config), restarted(some, config.restarts - 1)),
-            Part("far", "ten times the learning rate", settings(config, lr=FAR_LR), with_one_restart(some)),
+            *([Part("far", "ten times the learning rate", ten_times, with_one_restart(some))] if config.far else []),
         ],
         tables=[
-            Table("between", between, FAMILY_PARTS),
-            Table("way", way, FAMILY_PARTS),
-            Table("basin", basin, FAMILY_PARTS),
-            Table("curvature", eigenvalues, FAMILY_PARTS),
-            Table("trajectories", trajectories, FAMILY_PARTS),
+            Table("between", between, family_parts(config)),
+            Table("way", way, family_parts(config)),
+            Table("basin", basin, family_parts(config)),
+            Table("curvature", eigenvalues, family_parts(config)),
+            Table("trajectories", trajectories, family_parts(config)),
         ],
         findings=[
             (["between", "way", "basin"], one_or_many),

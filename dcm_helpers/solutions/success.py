@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from dcm_helpers.config import StudyConfig
-from dcm_helpers.inquiry import BITS, Answer, Finding, K, Part, Question, Study, Table, joint, settings
+from dcm_helpers.inquiry import BITS, Answer, Finding, K, Part, Question, Study, StudyConfig, Table, joint, settings
 from dcm_helpers.look import nats_after
 from dcm_helpers.stats import Quantity, correlation, mean, share
 from dcm_helpers.stm import text_prompts
@@ -97,7 +96,7 @@ def success_question(config: StudyConfig) -> Question:
     """Every pair once, which all other questions build on."""
     everything = settings(config, num_restarts=2)
     return Question(
-        parts=[Part("base", "every pair, the point of comparison", everything, joint(None), baselines=True)],
+        parts=[Part("base", "pairs, the point of comparison", everything, joint(config.base), baselines=True)],
         tables=[Table("surprisal", surprisal, ["base"])],
         findings=[(["base", "surprisal"], how_often)],
     )

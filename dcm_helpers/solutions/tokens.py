@@ -3,7 +3,6 @@
 import pandas as pd
 import torch
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.generator import nearest_of_tokens
 from dcm_helpers.inquiry import (
     FAR_LR,
@@ -13,6 +12,7 @@ from dcm_helpers.inquiry import (
     Part,
     Question,
     Study,
+    StudyConfig,
     Table,
     joint,
     settings,

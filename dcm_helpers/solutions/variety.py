@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.inquiry import (
-    FAMILIES,
     FAMILY_NAMES,
-    FAMILY_PARTS,
     KINDS,
     NOT_SHOWN,
     Answer,
     Finding,
     Question,
     Study,
+    StudyConfig,
     Table,
+    families,
+    family_parts,
     sample_of,
 )
 from dcm_helpers.look import (
@@ -42,7 +42,7 @@ def heterogeneity(study: Study) -> pd.DataFrame:
     Returns:  one row for each family, kind of features and figure: columns family, features, figure, value, low, high
     """
     rows = []
-    for family in FAMILIES:
+    for family in families(study.config):
         several = study.alike(family)
         count = max(map(len, several.values()), default=0)
         whole = [[each.content for each, _ in those[:count]] for those in several.values() if len(those) >= count]
@@ -170,6 +170,6 @@ def of_slots(study: Study) -> list[Finding]:
 def variety_question(config: StudyConfig) -> Question:
     """The landscape's solutions again, and the base's."""
     return Question(
-        tables=[Table("heterogeneity", heterogeneity, FAMILY_PARTS), Table("ablation", ablation, ["base"])],
+        tables=[Table("heterogeneity", heterogeneity, family_parts(config)), Table("ablation", ablation, ["base"])],
         findings=[(["heterogeneity"], of_the_pair), (["ablation"], of_slots)],
     )

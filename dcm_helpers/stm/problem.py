@@ -18,7 +18,7 @@ class View:
     """The mode word, such as 'Q'; None in the single-target diagnostic."""
     target_text: str
     target_ids: tuple[int, ...]
-    """Token ids of the target; EOS is the last."""
+    """Token ids of the target; EOS is the last, but where a text is only to be begun."""
     mode_ids: tuple[int, ...] = ()
     given_text: str = ""
     given_ids: tuple[int, ...] = ()
@@ -29,6 +29,10 @@ class View:
     def name(self) -> str:
         """What the view is called in tables and figures: its mode, or 'alone'."""
         return self.mode or "alone"
+
+    def is_written(self, ids: Sequence[int]) -> bool:
+        """Whether what was decoded, EOS included, is the target; after a target without EOS anything may follow."""
+        return tuple(ids[: len(self.target_ids)]) == self.target_ids
 
     @classmethod
     def of(cls, generator: Generator, target: str, mode: str | None = None, given: str = "", kind: str = "") -> "View":

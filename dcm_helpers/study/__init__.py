@@ -1,7 +1,8 @@
 """The reference study: all questions together, made and told.
 
 questions  the table of questions, and what each part takes
-told       what was found, as tables and as a page
+told       how findings become text
+page       what was found as tables and as a page, beside another study, too
 making     parts made, tables measured
 """
 

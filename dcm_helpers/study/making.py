@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
-from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig, StudyConfig
+from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig
 from dcm_helpers.errors import require
 from dcm_helpers.files import held, json_line, write_safely
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.inquiry import STORED_AS, Part, Study, Table
+from dcm_helpers.inquiry import STORED_AS, Part, Study, StudyConfig, Table
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.runs import prepare

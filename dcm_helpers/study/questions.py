@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from dcm_helpers.config import StudyConfig
 from dcm_helpers.controls import (
     across_question,
     exactness_question,
@@ -11,13 +10,15 @@ from dcm_helpers.controls import (
     sharing_question,
     transfer_question,
 )
-from dcm_helpers.inquiry import STORED_AS, Part, Question, Study, Table
+from dcm_helpers.errors import require
+from dcm_helpers.inquiry import STORED_AS, Finding, Part, Question, Study, StudyConfig, Table
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.solutions import (
     capacity_question,
     clusters_question,
     curves_question,
     landscape_question,
+    prefixes_question,
     success_question,
     tokens_question,
     variety_question,
@@ -32,8 +33,9 @@ QUESTIONS = {
     "clusters": clusters_question,
     "variety": variety_question,
     "capacity": capacity_question,
-    "sharing": sharing_question,
+    "prefixes": prefixes_question,
     "across": across_question,
+    "sharing": sharing_question,
     "limit": limit_question,
     "controls": replaced_question,
     "transfer": transfer_question,
@@ -43,8 +45,21 @@ QUESTIONS = {
 
 
 def questions(config: StudyConfig) -> dict[str, Question]:
-    """All questions at a size, by name."""
-    return {name: question(config) for name, question in QUESTIONS.items()}
+    """The questions of a study at its size, by name.
+
+    Raises:   InputError if it names one that does not exist
+    """
+    for name in config.questions:
+        require_question(name)
+    return {name: of(config) for name, of in QUESTIONS.items() if not config.questions or name in config.questions}
+
+
+def require_question(name: str) -> None:
+    """Check that there is such a question.
+
+    Raises:   InputError if there is none
+    """
+    require(name in QUESTIONS, f"there is no question {name!r}; expected some of: {', '.join(QUESTIONS)}")
 
 
 def parts_of(config: StudyConfig) -> list[Part]:
@@ -59,6 +74,27 @@ def parts_of(config: StudyConfig) -> list[Part]:
 def tables_of(config: StudyConfig) -> list[Table]:
     """All tables in the order in which they are measured."""
     return [table for question in questions(config).values() for table in question.tables]
+
+
+def all_findings(study: Study, *names: str) -> list[Finding]:
+    """The findings that the study's present state supports, in the order of their labels.
+
+    What has not been made yet is left out: the findings of a study in progress are fewer, never wrong.
+
+    Args:     names  questions, such as 'landscape'; none means all
+    Raises:   InputError if there is no such question
+    """
+    for name in names:
+        require_question(name)
+    found = [
+        finding
+        for name, question in questions(study.config).items()
+        if not names or name in names
+        for needs, find in question.findings
+        if all(study.has_table(need) or study.complete(need) for need in needs)
+        for finding in find(study)
+    ]
+    return sorted(found, key=lambda finding: finding.question)
 
 
 def plan(study: Study) -> pd.DataFrame:

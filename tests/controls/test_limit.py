@@ -11,9 +11,8 @@ from dcm_helpers.controls.limit import (
     saved_when_exact,
     saved_when_left,
     seen_mostly,
-    shortest,
 )
-from dcm_helpers.inquiry import joint
+from dcm_helpers.inquiry import joint, shortest
 
 
 def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):

@@ -45,13 +45,12 @@ def test_what_contents_tell_is_a_share_of_what_texts_tell(share):
     assert 0.88 <= np.mean(held) <= 0.99 and np.mean(width) < 0.15
 
 
-def test_answers_are_corrected_together(monkeypatch):
+def test_answers_are_corrected_together():
     """One of twenty that chance alone brings below 0.05 is not told; one that stands out is."""
     ps = [0.04, 1e-3, *np.linspace(0.1, 0.9, 18)]
     findings = [Finding("q", "m", [], [], Answer(f"{p}?", "yes", "", p)) for p in ps]
     findings.append(Finding("q", "m", [], [], Answer("untested?", "yes", "")))
-    monkeypatch.setattr(told, "all_findings", lambda study: findings)
-    answers = told.answers_table(None).set_index("question")
+    answers = told.answers_told(findings).set_index("question")
     assert answers["answer"].tolist() == ["not shown", "yes", *["not shown"] * 18, "yes"]
     assert float(answers.loc["0.001?", "corrected p"]) == pytest.approx(0.02)
     assert answers.loc["untested?", "corrected p"] == "" and told.p_text(0.0) == "below 0.0001"

@@ -1,28 +1,39 @@
 """Parts, samples and what pairs are compared with."""
 
-from dcm_helpers.config import StudyConfig
-from dcm_helpers.controls.sharing import EXCHANGES, exchanged
-from dcm_helpers.inquiry import joint, others, sample_of
+from pathlib import Path
+
+import pytest
+
+from dcm_helpers.controls.sharing import EXCHANGES
+from dcm_helpers.errors import InputError
+from dcm_helpers.inquiry import SIZES, StudyConfig, families, family_parts, joint, others, sample_of, size_of
 from dcm_helpers.stm import joint_problems
-from dcm_helpers.study.questions import parts_of
+from dcm_helpers.study.questions import parts_of, tables_of
 
 
-def test_mismatched_neighbors_in_length_stay_about_as_long(tiny, pairs):
-    true = joint(24)(tiny, pairs)
-    exchange = exchanged(joint(24))(tiny, pairs)
-    assert sorted(problem.id for problem in true) == sorted(problem.id for problem in exchange)
-    own = {problem.id: problem.views for problem in true}
-    changes = []
-    for problem in exchange:
-        question, answer = own[problem.id]
-        assert problem.views[0] == question and problem.views[1].target_ids != answer.target_ids
-        changes.append(abs(len(problem.views[1].target_ids) - len(answer.target_ids)))
-    assert sorted(changes)[len(changes) // 2] <= 1, "most answers change places with one that is about as long"
+def test_a_sample_takes_topics_in_turn_and_no_answer_twice(tiny, pairs):
     sample = sample_of(pairs, 24)
-    assert len({pair.answer for pair in sample}) == 24 and {
-        sum(p.topic == t.topic for p in sample) for t in sample
-    } == {2}
-    assert joint_problems(tiny, sample) == true
+    assert len({pair.answer for pair in sample}) == 24
+    assert {sum(pair.topic == topic.topic for pair in sample) for topic in sample} == {2}
+    assert joint_problems(tiny, sample) == joint(24)(tiny, pairs)
+
+
+def test_a_study_asks_what_it_names():
+    some = StudyConfig(questions=("variety", "across"), far=False)
+    assert {part.name for part in parts_of(some)} == {f"confident-alone-K{size}" for size in (1, 4, 8)}
+    assert families(some) == ["base"] and set(family_parts(some)) == {"base", "restarts"}
+    assert "far" in family_parts(StudyConfig()) and "far" in {part.name for part in parts_of(StudyConfig())}
+    with pytest.raises(InputError, match="no question 'weather'; expected some of: success, landscape"):
+        parts_of(StudyConfig(questions=("weather",)))
+
+
+def test_committed_sizes_are_known_by_their_folders(tmp_path):
+    assert size_of(tmp_path) == StudyConfig()
+    for size in (StudyConfig(**size) for size in SIZES.values()):
+        assert size_of(Path(size.output_dir)) == size
+        names = {part.name for part in parts_of(size)}
+        for table in tables_of(size):
+            assert names.issuperset(table.needs), "what is replicated needs nothing that is not"
 
 
 def test_parts_share_pairs_and_starts():

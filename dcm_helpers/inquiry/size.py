@@ -1,0 +1,85 @@
+"""At which size a study is made, with which Generator; the sizes of those that are committed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from dcm_helpers.config import PROJECT
+from dcm_helpers.errors import require
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Where a study is made, on what, and at which size."""
+
+    model: str = "smollm2-135m"
+    """Generator: a name, hub id or folder, as in run_phase1a."""
+    device: str = "auto"
+    """Device: 'auto', 'cpu', 'cuda', ..."""
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
+    """Precision of the Generator. The committed study is float32, which every machine evaluates alike."""
+    compile: bool = False
+    """Compile the Generator's blocks first: some 20 to 60 s once, then faster steps."""
+    questions: tuple[str, ...] = ()
+    """Only these questions, as 'landscape'; all of them if none is named."""
+    num_examples: int = 120
+    """Pairs in all; parts take those of a sample that has every answer once, or its first few."""
+    base: int | None = None
+    """Pairs of the base part, the point of comparison; None takes all, also those whose answer another pair has."""
+    controls: int = 24
+    """Pairs that are compared with controls."""
+    landscape: int = 16
+    """Pairs that are looked at closely."""
+    few: int = 8
+    """Pairs where each costs most."""
+    restarts: int = 4
+    """Solutions of each pair that is looked at closely."""
+    capacities: tuple[int, ...] = (1, 2, 4, 16, 32, 64)
+    """Slots of the capacity parts, beside the base's."""
+    exchanged: tuple[int, ...] = (2, 8)
+    """Slots at which all pairs are set beside pairs with exchanged answers."""
+    far: bool = True
+    """Look closely at contents found at ten times the learning rate, too."""
+    near_tokens: tuple[float, ...] = (0.001, 0.01, 0.1)
+    """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
+    shuffles: int = 1000
+    """Shufflings of labels that groups of contents are compared with."""
+    num_steps: int = 300
+    """Steps that one restart may take at most; twice as many with 1 or 2 slots, half with other layers."""
+    output_dir: str = str(PROJECT / "results" / "reference")
+    """Folder of the study."""
+
+    def __post_init__(self):
+        for name in ("num_examples", "controls", "landscape", "few", "restarts", "shuffles", "num_steps"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
+        for name in ("capacities", "exchanged", "near_tokens"):
+            values = getattr(self, name)
+            require(all(value > 0 for value in values), f"{name} is {values}; expected numbers above 0")
+
+
+SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "reference": {},
+        "replication": {
+            "model": "gemma3-270m",
+            "dtype": "bfloat16",
+            "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls"),
+            "base": 24,
+            "landscape": 24,
+            "capacities": (),
+            "exchanged": (1, 2, 8),
+            "far": False,
+            "output_dir": str(PROJECT / "results" / "replication"),
+        },
+    }
+)
+"""By name, what committed studies have that differs from the defaults; the second asks whether findings hold."""
+
+
+def size_of(folder: Path) -> StudyConfig:
+    """The size of a committed study by its folder; of another folder, that of the reference study."""
+    sizes = (StudyConfig(**size) for size in SIZES.values())
+    return next((size for size in sizes if Path(size.output_dir).resolve() == folder.resolve()), StudyConfig())

@@ -1,0 +1,135 @@
+"""Prefixes: how much of a text does one vector hold, if the text is given to it token by token?"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from dcm_helpers.config import DataConfig
+from dcm_helpers.generator import Generator
+from dcm_helpers.inquiry import BITS, Answer, Finding, Question, Study, StudyConfig, Table, settings
+from dcm_helpers.look import nats_after
+from dcm_helpers.optimize import Solver
+from dcm_helpers.pairs import Pair, load_pairs
+from dcm_helpers.stats import Quantity, mean, share
+from dcm_helpers.stm import Problem, View, problem_id
+
+
+@dataclass(frozen=True)
+class Held:
+    """What of a text one content holds."""
+
+    problem: Problem
+    """The longest beginning of the text that was written exactly, with the content that writes it as its start."""
+    whole: bool
+    """Whether the text ended before the content was full."""
+    steps: int
+    """Steps in all."""
+
+
+def beginning(text: View, count: int) -> View:
+    """The first tokens of a text as a target after which anything may follow."""
+    return replace(text, target_ids=text.target_ids[:count])
+
+
+def longest_prefixes(solver: Solver, texts: Iterable[Problem]) -> Iterator[Held]:
+    """The longest beginning of each text that a content can be made to write.
+
+    One token at first; each time that the beginning is written exactly by greedy decoding, the next token is added, and
+    optimization goes on from the content that was found. A text is given up when one restart's steps do not suffice.
+
+    Args:     texts  problems with one view each, whose target ends in EOS, which is never asked for
+    Source:   progressive cramming (ICML 2026), whose capacity is this length
+    """
+    whole = {text.id: text for text in texts}
+    held = {name: Held(replace(text, views=(beginning(text.views[0], 0),)), False, 0) for name, text in whole.items()}
+    growing = list(whole)
+    while growing:
+        longer = [
+            replace(
+                held[name].problem,
+                views=(beginning(whole[name].views[0], len(held[name].problem.views[0].target_ids) + 1),),
+            )
+            for name in growing
+        ]
+        growing = []
+        for result in solver.iterate(longer):
+            name, so_far = result.problem.id, held[result.problem.id]
+            steps = so_far.steps + result.steps
+            if not result.reconstructed:
+                yield replace(so_far, steps=steps)
+                continue
+            held[name] = Held(replace(result.problem, initial=result.content), False, steps)
+            if len(result.problem.views[0].target_ids) == len(whole[name].views[0].target_ids) - 1:
+                yield replace(held[name], whole=True)
+            else:
+                growing.append(name)
+
+
+def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
+    """Texts longer than a vector holds: the contexts of two pairs of a topic each, asked for without a mode."""
+    by_topic: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_topic.setdefault(pair.topic, []).append(pair)
+    return [
+        Problem(problem_id(one.id, "passage"), (View.of(generator, f"{one.context} {other.context}"),), one.id)
+        for _, those in sorted(by_topic.items())
+        for one, other in zip(those[::2], those[1::2], strict=False)
+    ]
+
+
+def prefixes(study: Study) -> pd.DataFrame:
+    """The longest beginning of each passage that one vector holds.
+
+    Returns:  columns passage, tokens (of the longest beginning written exactly), bits (what it costs without content),
+              whole (whether that is the whole passage), steps
+    """
+    config, generator = study.config, study.generator
+    optimizer = settings(config, 1, "exact", num_steps=config.num_steps)
+    texts = passages(generator, load_pairs(DataConfig(dataset="long")).pairs)[: config.controls]
+    rows = []
+    for each in longest_prefixes(study.make_solver(generator, optimizer), texts):
+        (view,) = each.problem.views
+        # a Generator without a BOS of its own has EOS before a text
+        alone = replace(view, given_ids=() if generator.bos_ids else (generator.eos_id,))
+        ((nats,),) = nats_after(generator, [alone], None) if view.target_ids else ((0.0,),)
+        rows.append(
+            {
+                "passage": each.problem.id,
+                "tokens": len(view.target_ids),
+                "bits": nats * BITS,
+                "whole": each.whole,
+                "steps": each.steps,
+            }
+        )
+    return pd.DataFrame(rows).sort_values("passage")
+
+
+def how_much(study: Study) -> list[Finding]:
+    """How much of a text one vector holds."""
+    table = study.table("prefixes")
+    tokens = mean(table["tokens"])
+    return [
+        Finding(
+            "6 capacity",
+            "tokens of a passage that one vector holds: the longest beginning written exactly by greedy decoding",
+            [Quantity("", tokens)],
+            [
+                Quantity("standard deviation", float(np.std(table["tokens"], ddof=1))),
+                Quantity("bits that they hold without content", mean(table["bits"])),
+                Quantity("steps in all", mean(table["steps"])),
+                Quantity("passages that ended first:", share(table["whole"]), percent=True),
+            ],
+            Answer(
+                "How much text does one vector hold?",
+                f"{tokens.value:.0f} tokens",
+                "the mean of the longest beginnings, each found by adding a token whenever all before it are exact",
+            ),
+        )
+    ]
+
+
+def prefixes_question(config: StudyConfig) -> Question:
+    """Passages at one slot."""
+    return Question(tables=[Table("prefixes", prefixes, ["base"])], findings=[(["prefixes"], how_much)])

@@ -1,0 +1,162 @@
+"""What a study found, as tables and as the page in its folder, also beside the reference study.
+
+Another study has another Generator and the same pairs: does what was found hold there?
+"""
+
+import pandas as pd
+
+from dcm_helpers.files import write_safely
+from dcm_helpers.inquiry import Study, StudyConfig, open_study
+from dcm_helpers.stats import correlation, partial_correlation, ratio
+from dcm_helpers.study.questions import all_findings, parts_of, plan
+from dcm_helpers.study.told import FEWEST, SURE, answers_told, corrected, findings_told, markdown, told
+
+
+def findings_table(study: Study, *names: str) -> pd.DataFrame:
+    """Findings as text: columns question, measured, figure, control. For ``names`` see :func:`all_findings`."""
+    return findings_told(all_findings(study, *names))
+
+
+def answers_table(study: Study) -> pd.DataFrame:
+    """The few findings that answer the study's questions, without their controls.
+
+    Answers that rest on a test are one family: their p are corrected together for the share of false ones among those
+    that are told (Benjamini and Hochberg), and what does not remain below 0.05 is not shown.
+
+    Returns:  columns question, answer, figure, corrected p
+    """
+    return answers_told(all_findings(study))
+
+
+def write_page(study: Study) -> None:
+    """Write the page that stands in the study's folder."""
+    write_safely(study.path / "README.md", page(study, plan(study)).encode())
+
+
+def page(study: Study, made: pd.DataFrame) -> str:
+    """What stands in the study's folder: how it was made, its answers, its findings, its parts.
+
+    A study with another Generator than the reference study's is set beside that one.
+    """
+    manifest = next(study.folder(part.name).manifest for part in parts_of(study.config) if study.has(part.name))
+    versions, generator = manifest["versions"], manifest["generator"]
+    for name in ("mean steps", "minutes", "MB"):
+        made[name] = [f"{number:.1f}" if pd.notna(number) else "" for number in made[name]]
+    found = all_findings(study)
+    by_rule: dict[str, dict[str, None]] = {}
+    for finding in found:
+        if finding.answer is not None:
+            by_rule.setdefault(finding.answer.rule, {})[finding.answer.question] = None
+    rules = "\n".join(f"- {rule[0].upper()}{rule[1:]}: {' '.join(asked)}" for rule, asked in by_rule.items())
+    reference = open_study(StudyConfig().output_dir)
+    repeats = generator_name(reference) != generator["name"]
+    return f"""# {"The reference study, repeated" if repeats else "The reference study"}
+
+Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
+transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
+in one file in half precision. `measured/` has the tables that were measured on them.
+{beside(reference, study) if repeats else REFERENCE_ALONE}
+## Answers
+
+`not shown` means that the interval holds "no difference", or that the test does not stand once all tests of this table
+are corrected together (false-discovery rate of Benjamini and Hochberg, corrected p below {SURE}).
+
+{markdown(answers_told(found))}
+
+How each answer follows from its figure:
+
+{rules}
+
+## Findings
+
+95 % intervals over pairs, not corrected. What rests on fewer than {FEWEST} pairs is called an anecdote. Of several
+kinds of features the one that tells most from chance is shown, its p corrected.
+
+{markdown(findings_told(found))}
+
+## Parts
+
+Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part. The
+sessions in a part's `run.json`, where it has them, say on how many threads.
+
+{markdown(made)}
+"""
+
+
+REFERENCE_ALONE = """`squad/` has ids and figures of a run on SQuAD. [Where this stands among others](RELATED.md);
+[the same with another Generator](../replication/README.md).
+"""
+
+
+def beside(reference: Study, study: Study) -> str:
+    """The sections that set a study beside the reference study."""
+    return f"""
+## Beside [the reference study](../reference/README.md)
+
+Answers that both studies have. Each is corrected for the tests of its own study.
+
+{markdown(answers_beside(reference, study))}
+
+Are the same pairs hard for both Generators? Steps to exact, pair by pair, in every part of true pairs that both have:
+
+{markdown(steps_beside(reference, study))}
+"""
+
+
+def generator_name(study: Study) -> str:
+    """The Generator that a study was made with."""
+    made = next(part.name for part in parts_of(study.config) if study.has(part.name))
+    return study.folder(made).manifest["generator"]["name"]
+
+
+def answers_beside(*both: Study) -> pd.DataFrame:
+    """The answers of two studies to the questions that both have, each corrected for its own tests.
+
+    Returns:  columns question, answer and figure of each, and whether both say the same
+    """
+    answers = [
+        {each.answer.question: (each, says) for each, says, _ in corrected(all_findings(study))} for study in both
+    ]
+    rows = []
+    for question in answers[0]:
+        if question in answers[1]:
+            (one, says), (other, says_too) = (those[question] for those in answers)
+            agree = "yes" if says == says_too else "no"
+            rows.append((question, says, told(one.figure), says_too, told(other.figure), agree))
+    columns = [f"{generator_name(study)}{what}" for study in both for what in ("", ": figure")]
+    return pd.DataFrame(rows, columns=["question", *columns, "both say so"])
+
+
+def steps_beside(first: Study, second: Study) -> pd.DataFrame:
+    """Whether the same pairs are hard for both Generators: for each part of true pairs that both studies have.
+
+    Longer texts are harder for any Generator, so the rank correlation is told with the texts' length held, too.
+
+    Returns:  columns part, rank correlation of steps to exact, the same with length in characters held, steps of the
+              second Generator over those of the first
+    """
+    shared = {part.name for part in parts_of(second.config)}
+    rows = []
+    for part in parts_of(first.config):
+        if part.name in shared and first.complete(part.name) and second.complete(part.name):
+            of_both = of_true_pairs(first, part.name), of_true_pairs(second, part.name)
+            both = of_both[0].join(of_both[1], how="inner", lsuffix=" first", rsuffix=" second")
+            if part.layers == "trained" and len(both) > 2:
+                steps = [both[f"steps {which}"] for which in ("first", "second")]
+                held = partial_correlation(*steps, both["length first"])
+                figures = (correlation(*steps), ".2g"), (held, ".2g"), (ratio(*reversed(steps)), ".3g")
+                rows.append((part.name, *(each.text(form) for each, form in figures)))
+    return pd.DataFrame(rows, columns=["part", "rank correlation of steps", "with length held", "steps, as a ratio"])
+
+
+def of_true_pairs(study: Study, part: str) -> pd.DataFrame:
+    """Steps to exact, counted from 1, and length of the texts in characters, of the true pairs of a part, by texts."""
+    steps = study.per_problem(part)["steps_to_exact"] + 1
+    rows = {
+        tuple(view["target_text"] for view in record["views"]): steps[record["problem"]]
+        for record in study.records(part)
+        if not record["variant"] and record["problem_restart"] == 0
+    }
+    lengths = [sum(map(len, texts)) for texts in rows]
+    texts = pd.Index(list(rows), tupleize_cols=False)
+    return pd.DataFrame({"steps": list(rows.values()), "length": lengths}, index=texts)
