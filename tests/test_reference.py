@@ -38,7 +38,13 @@ SIZE = StudyConfig(
 )
 ALIKE = {
     *("exact-K2", *(f"exact-others{number}-K2" for number in (1, 2, 3))),
-    *("exact-K16", "exact-restated-K8", *(f"exact-restated-others{number}-K8" for number in (1, 2, 3))),
+    *(
+        "exact-K16",
+        "exact-long-K4",
+        "exact-long-K8",
+        "exact-restated-K8",
+        *(f"exact-restated-others{number}-K8" for number in (1, 2, 3)),
+    ),
 }
 """Parts that no test needs beside those of their kind."""
 FROM_BASE = {"surprisal", "curves", "routing", "ablation", "prefixes"}

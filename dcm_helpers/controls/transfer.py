@@ -68,13 +68,14 @@ def likelihood_of_unseen(study: Study) -> list[Finding]:
         cost = unseen.pivot(index="pair", columns="content", values="per_token")
         own, of_class = (mean((cost[which] - cost["none"]).dropna()) for which in ("own", "class"))
         apart = [pair for pair in cost.index if not shared_words(pairs[pair], kind)]
+        unlike = mean((cost["own"] - cost["none"])[apart]) if apart else None
         found.append(
             Finding(
                 "8 transfer",
                 f"nats a token of an unseen {kind} paraphrase, own content minus none",
                 [Quantity("", own)],
                 [
-                    Quantity("where no content word is shared", mean((cost["own"] - cost["none"])[apart])),
+                    *([Quantity("where no content word is shared", unlike)] if unlike else []),
                     Quantity("found for other paraphrases minus none", of_class),
                     Quantity("another pair's minus none", mean(cost["mismatched"] - cost["none"])),
                 ],

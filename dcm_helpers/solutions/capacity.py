@@ -105,10 +105,11 @@ def surprisal_of_long(study: Study) -> pd.DataFrame:
 
 def where_one_is_too_few(study: Study) -> list[Finding]:
     """How many slots pairs with long answers need, and whether what they hold decides it."""
-    tables = {size: study.per_problem(long_part(size)).set_index("pair") for size in LONG_SIZES}
+    sizes = [size for size in LONG_SIZES if study.complete(long_part(size))]
+    tables = {size: study.per_problem(long_part(size)).set_index("pair") for size in sizes}
     texts = study.table("long").set_index("pair")
     bits, fewest, found = texts["nats_without"] * BITS, fewest_slots(tables), []
-    enough = next((size for size in LONG_SIZES if share(tables[size]["reconstructed"]).low > 0.5), None)
+    enough = next((size for size in sizes if share(tables[size]["reconstructed"]).low > 0.5), None)
     for size, table in tables.items():
         done = table["reconstructed"]
         held = [
@@ -124,28 +125,28 @@ def where_one_is_too_few(study: Study) -> list[Finding]:
                 [*held, Quantity("steps to exact: median", table["steps_to_exact"].median(), ".0f")],
                 Answer(
                     "How many slots does a pair with a long answer need?",
-                    f"{enough} for most" if enough else f"more than {LONG_SIZES[-1]}",
+                    f"{enough} for most" if enough else f"more than {sizes[-1]}",
                     MOST,
                 )
-                if size == (enough or LONG_SIZES[-1])
+                if size == (enough or sizes[-1])
                 else None,
             )
         )
-    needed = fewest[texts.index].replace(np.inf, 2 * LONG_SIZES[-1])
-    return [
-        *found,
-        Finding(
-            "6 capacity",
-            "rank correlation of the fewest slots of a pair with a long answer with its surprisal",
-            [Quantity("", correlation(needed, texts["nats_without"]), ".2g")],
-            [
-                Quantity("with tokens", correlation(needed, texts["tokens"]), ".2g"),
-                Quantity("bits of all: from", bits.min(), ".0f"),
-                Quantity("to", bits.max(), ".0f"),
-                *counts_of(fewest),
-            ],
-        ),
-    ]
+    if fewest.nunique() == 1:  # one number of slots for all tells nothing of what decides it
+        return found
+    needed = fewest[texts.index].replace(np.inf, 2 * sizes[-1])
+    decides = Finding(
+        "6 capacity",
+        "rank correlation of the fewest slots of a pair with a long answer with its surprisal",
+        [Quantity("", correlation(needed, texts["nats_without"]), ".2g")],
+        [
+            Quantity("with tokens", correlation(needed, texts["tokens"]), ".2g"),
+            Quantity("bits of all: from", bits.min(), ".0f"),
+            Quantity("to", bits.max(), ".0f"),
+            *counts_of(fewest),
+        ],
+    )
+    return [*found, decides]
 
 
 def fewest_slots(tables: dict[int, pd.DataFrame]) -> pd.Series:
@@ -188,6 +189,6 @@ def capacity_question(config: StudyConfig) -> Question:
         tables=[Table("long", surprisal_of_long, [long_part(1)])],
         findings=[
             (["base", "surprisal", "K1", "exact-K4"], how_many_slots),
-            (["long", *map(long_part, LONG_SIZES)], where_one_is_too_few),
+            (["long", *map(long_part, LONG_SIZES[:2])], where_one_is_too_few),
         ],
     )

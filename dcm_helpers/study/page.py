@@ -140,7 +140,7 @@ def steps_beside(first: Study, second: Study) -> pd.DataFrame:
     for part in parts_of(first.config):
         if part.name in shared and first.complete(part.name) and second.complete(part.name):
             of_both = of_true_pairs(first, part.name), of_true_pairs(second, part.name)
-            both = of_both[0].join(of_both[1], how="inner", lsuffix=" first", rsuffix=" second")
+            both = pd.merge(*of_both, left_index=True, right_index=True, suffixes=(" first", " second"))
             if part.layers == "trained" and len(both) > 2:
                 steps = [both[f"steps {which}"] for which in ("first", "second")]
                 held = partial_correlation(*steps, both["length first"])
