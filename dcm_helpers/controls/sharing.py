@@ -84,7 +84,7 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
     def find(study: Study) -> list[Finding]:
         table = crossed_steps(study, size, variant)
         steps = crossed_over(table, table["steps_to_exact"] + 1)
-        shares = tuple(table.groupby("own")["reconstructed"].mean()[[True, False]])
+        shares = tuple(table.groupby("own")["reconstructed"].mean().reindex([True, False]))
         return [
             Finding(
                 "7a mismatched",
