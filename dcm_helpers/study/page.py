@@ -55,7 +55,7 @@ def page(study: Study, made: pd.DataFrame) -> str:
 Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
 transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
 in one file in half precision. `measured/` has the tables that were measured on them.
-{beside(reference, study) if repeats else REFERENCE_ALONE}
+{beside(reference, study) if repeats else alone(study)}
 ## Answers
 
 `not shown` means that the interval holds "no difference", or that the test does not stand once all tests of this table
@@ -83,8 +83,12 @@ sessions in a part's `run.json`, where it has them, say on how many threads.
 """
 
 
-REFERENCE_ALONE = """`squad/` has ids and figures of a run on SQuAD. [Where this stands among others](RELATED.md);
-[the same with another Generator](../replication/README.md).
+def alone(study: Study) -> str:
+    """What is said of the reference study's other files."""
+    repeated = (study.path.parent / "replication" / "README.md").is_file()
+    elsewhere = "; [the same with another Generator](../replication/README.md)" if repeated else ""
+    return f"""`squad/` has ids and figures of a run on SQuAD.
+[Where this stands among others](RELATED.md){elsewhere}.
 """
 
 
