@@ -157,13 +157,12 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
     table = study.table("limit")
     here = table[table["set"] == name]
     left = saved_when_left(here)
+    exact = tuple(here.groupby("true")["exact"].mean().reindex([True, False]))
     control = [
         Quantity("bits of both texts", (here["bits"].min(), here["bits"].max()), ".0f"),
         Quantity("bits told", here[here["true"]]["told"].mean(), ".1f"),
         Quantity("would be seen four times of five:", seen_mostly(left), ".0f", percent=True),
-        Quantity(
-            "exact, true and exchanged", tuple(here.groupby("true")["exact"].mean().reindex([True, False])), ".0f", True
-        ),
+        Quantity("exact, true and exchanged", exact, ".0f", percent=True),
     ]
     if here["exact"].nunique() == 2:
         control.append(Quantity("by chances of being exact", over_blocks(here), ".0f", percent=True))
