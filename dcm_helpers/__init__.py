@@ -6,9 +6,9 @@
     dcm.look.pairwise(run.contents)                   # each room by its name
     dcm.show.matrix(...)
 
-Rooms, each importing only from those before it: `generator`, `pairs`, `stm`, `watch`, `optimize`, `workers`, `store`,
-`runs`, `look`, `inquiry`, `solutions`, `controls`, `study`, `bench`, `show`, `explore`, `pages`. A room is loaded when
-something of it is used, so that this import takes no time.
+Rooms, each importing only from those before it: `config`, `generator`, `pairs`, `stm`, `watch`, `objective`,
+`optimize`, `workers`, `store`, `runs`, `look`, `inquiry`, `solutions`, `controls`, `study`, `bench`, `show`, `explore`,
+`pages`. A room is loaded when something of it is used, so that this import takes no time.
 """
 
 import sys

@@ -14,10 +14,10 @@ from . import study as study
 from . import watch as watch
 from .config import DataConfig as DataConfig
 from .config import GeneratorConfig as GeneratorConfig
-from .config import InputError as InputError
 from .config import OptimizerConfig as OptimizerConfig
 from .config import RunConfig as RunConfig
 from .config import parameter as parameter
+from .errors import InputError as InputError
 from .explore import Explorer as Explorer
 from .generator import load_generator as load_generator
 from .inquiry import open_study as open_study

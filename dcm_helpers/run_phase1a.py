@@ -83,12 +83,17 @@ def workers(config: RunConfig) -> "Iterator[MakeSolver]":
 
     Raises:   InputError if they cannot be had
     """
-    from dcm_helpers.optimize import ContentOptimizer
+    from dcm_helpers.optimize import ContentOptimizer, compares_problems
     from dcm_helpers.workers import Fleet, FleetSolver, places_of
 
     if config.distributed is None:
         yield ContentOptimizer
         return
+    if compares_problems(config.optimizer):
+        raise InputError(
+            "the term 'relations' compares all problems in flight, and workers do not see each other's; "
+            "leave out --distributed, or the term"
+        )
     with Fleet(places_of(config.distributed), config.generator) as fleet:
         yield partial(FleetSolver, fleet)
 

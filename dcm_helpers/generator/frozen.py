@@ -95,6 +95,12 @@ class Generator:
         """Embeddings of token ids by the Generator's own module, which may scale its rows (Gemma does)."""
         return self.model.get_input_embeddings()(ids.to(self.device))
 
+    @cached_property
+    def vocabulary(self) -> Float[Tensor, "W D"]:
+        """Embeddings of all tokens that the output head knows, in the precision of contents; made once, and kept."""
+        count = self.model.get_output_embeddings().weight.shape[0]
+        return self.embed(torch.arange(count)).detach().to(self.content_dtype)
+
     def head_reads(self, select: Callable[[Float[Tensor, "N L D"]], Float[Tensor, "M D"]]) -> AbstractContextManager:
         """While this lasts, the output head computes logits for selected states alone, as one matrix product.
 

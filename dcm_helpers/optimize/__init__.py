@@ -4,11 +4,12 @@ loop              ContentOptimizer: measure, decide, step
 measurement       what was measured of a content, why an attempt ended
 attempt           stop rules; what counts as best
 batch             the attempts in flight, measured and updated together
-objective         cross-entropy weighted over views, and terms beside it
-parameterization  where contents live: direct, or norm held
+objective         what is minimized, made of cross-entropy and terms
+parameterization  where contents live: direct, norm held, a small network, a subspace
 adam              the update
 result            what comes of a problem
 solver            what a solver is
+task              one content for a whole task, to compare with
 """
 
 import lazy_loader

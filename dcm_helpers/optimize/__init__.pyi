@@ -5,10 +5,13 @@ from .batch import automatic_size as automatic_size
 from .loop import ContentOptimizer as ContentOptimizer
 from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason
-from .objective import TERMS as TERMS
+from .objective import compares_problems as compares_problems
 from .result import Result as Result
 from .result import ViewResult as ViewResult
 from .result import result_table as result_table
 from .solver import MakeSolver as MakeSolver
 from .solver import Solver as Solver
 from .solver import require_solvable as require_solvable
+from .task import TaskPrompt as TaskPrompt
+from .task import answers_after_questions as answers_after_questions
+from .task import task_prompt as task_prompt

@@ -2,19 +2,19 @@
 
 import torch
 
-from dcm_helpers.shapes import Contents, Float, Tensor
+from dcm_helpers.shapes import Float, Tensor
 
 BETA1 = 0.9
 EPSILON = 1e-8
 
 
 def adam_update(
-    state: dict[str, Contents],
-    gradient: Contents,
+    state: dict[str, Float[Tensor, "B ..."]],
+    gradient: Float[Tensor, "B ..."],
     rates: Float[Tensor, " B"],
     counts: Float[Tensor, " B"],
     beta2: float,
-) -> Contents:
+) -> Float[Tensor, "B ..."]:
     """One step of Adam: the averages in ``state`` are updated in place, and where the latents go is returned.
 
     Args:     state  ``latent``, ``exp_avg`` and ``exp_avg_sq``;  rates  learning rate of each;  counts  updates of
@@ -22,17 +22,17 @@ def adam_update(
     Source:   Kingma and Ba, Adam (ICLR 2015)
     """
     factors = torch.stack([rates / (1 - BETA1**counts), (1 - beta2**counts).sqrt()])
-    size, correction = to_device(factors, gradient.device)[:, :, None, None]
+    size, correction = to_device(factors, gradient.device).view(2, -1, *(1 for _ in gradient.shape[1:]))
     state["exp_avg"].lerp_(gradient, 1 - BETA1)
     state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
     denominator = state["exp_avg_sq"].sqrt() / correction + EPSILON
     return state["latent"] - size * state["exp_avg"] / denominator
 
 
-def clipped(gradient: Contents, most: float) -> Contents:
+def clipped(gradient: Float[Tensor, "B ..."], most: float) -> Float[Tensor, "B ..."]:
     """The gradient with that of every latent scaled down to a Euclidean norm of at most so much."""
     norm = gradient.flatten(1).norm(dim=1)
-    return gradient * (most / norm.clamp(min=most))[:, None, None]
+    return gradient * (most / norm.clamp(min=most)).view(-1, *(1 for _ in gradient.shape[1:]))
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:

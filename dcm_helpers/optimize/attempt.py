@@ -73,6 +73,8 @@ class Attempt:
     reason: StopReason | None = None
     history: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     """(step, loss of each view) at every measurement."""
+    said: list[Tensor | None] = field(default_factory=list)
+    """The most probable tokens at each view's target places, where they are to be read at the next step."""
     latest: tuple[Measurement, ...] = ()
     """What was measured last, view by view."""
     state: dict[str, Tensor] = field(default_factory=dict)
@@ -80,14 +82,18 @@ class Attempt:
     _reference: tuple[int, float] = (0, math.inf)
     """The last step at which the best objective had improved enough, and that objective."""
 
-    def measure(self, views: tuple[Measurement, ...], penalty: float = 0.0) -> bool:
+    def measure(self, views: tuple[Measurement, ...], penalty: float = 0.0, misheard: bool = False) -> bool:
         """Take in the measurement of the current content and decide whether to end (``reason``).
 
-        Args:     penalty  the weighted terms beside cross-entropy, at the current content
+        Args:     penalty  the weighted terms beside cross-entropy, at the current content;  misheard  whether other
+                  words than the target's were read: then it says nothing about what decoding would write
         Returns:  whether this content is the best so far and must be kept
         """
         now = Best(views, self.step, penalty=penalty)
         self.latest = views
+        if misheard and math.isfinite(now.objective):
+            self.reason = StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None
+            return False
         self.history.append((self.step, tuple(view.loss for view in views)))
         if not math.isfinite(now.objective):
             self.reason = StopReason.NON_FINITE
@@ -133,6 +139,11 @@ class Attempt:
             and (self.config.loss_threshold is None or view.loss <= self.config.loss_threshold)
             for view in best.views
         )
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What random numbers of a step depend on."""
+        return self.problem.id, self.restart, self.step
 
     @property
     def succeeded(self) -> bool:

@@ -12,12 +12,13 @@ import torch
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
+from dcm_helpers.objective import Seen, heard, term_function, with_own_words
 from dcm_helpers.optimize.adam import adam_update, clipped, to_device
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.measurement import Measurement
-from dcm_helpers.optimize.objective import view_weights, weighted_terms
-from dcm_helpers.optimize.parameterization import parameterization_of
-from dcm_helpers.shapes import Contents, Float, Tensor
+from dcm_helpers.optimize.objective import added_terms, counted_loss, meanings_of, terms_of, view_weights
+from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS
+from dcm_helpers.shapes import Bool, Contents, Float, Logits, Tensor
 from dcm_helpers.stm import (
     Layout,
     Problem,
@@ -61,12 +62,12 @@ class Interrupted(Exception):
 class Batch:
     """The attempts in flight. Entry b of every tensor, (B, K, D), belongs to attempt b."""
 
-    NAMES = ("latent", "exp_avg", "exp_avg_sq", "best")
+    NAMES = ("start", "latent", "exp_avg", "exp_avg_sq", "best")
 
     def __init__(self, generator: Generator, config: OptimizerConfig, size: int):
         self.generator = generator
         self.config = config
-        self.parameterization = parameterization_of(config)
+        self.parameterization = PARAMETERIZATIONS[config.parameterization]()
         self.size = size
         self.work = Work()
         self.attempts: list[Attempt] = []
@@ -76,6 +77,8 @@ class Batch:
         self._rows: list[Row] = []
         self._groups: list[list[int]] = []
         self._weights: list[float] = []
+        self._speakers: list[tuple[Attempt, int]] = []
+        self._meanings: Float[Tensor, "B E"] | None = None
         self._layouts: dict[tuple[int, ...], tuple[Layout, Float[Tensor, " N"]]] = {}
 
     def admit(self, waiting: deque[Attempt]) -> None:
@@ -88,7 +91,8 @@ class Batch:
                 )
                 (latent,) = self.parameterization.latents(content[None])
                 zeros = torch.zeros_like(latent)
-                attempt.state = {"latent": latent, "exp_avg": zeros, "exp_avg_sq": zeros, "best": content}
+                attempt.state = {"start": content, "latent": latent, "exp_avg": zeros, "exp_avg_sq": zeros}
+                attempt.state["best"] = content
         if newcomers:
             for name in self.NAMES:
                 stays = [self.state[name]] if self.attempts else []
@@ -131,6 +135,8 @@ class Batch:
             self._weights = [weight for problem in problems for weight in view_weights(problem, self.config.weighting)]
             self._groups = groups_by_length(self._rows, self.config.K, self._most)
             self._layouts = {}
+            self._meanings = meanings_of(problems, self.config, self.generator)
+            self._speakers = [(each, view) for each in self.attempts for view in range(len(each.problem.views))]
         self.gradient = torch.zeros_like(self.state["latent"])
 
         def measure_group(group: list[int]) -> tuple:
@@ -147,30 +153,60 @@ class Batch:
         self._groups = [group for group, _ in measured]
         # the step's only transfer to the host
         columns = torch.cat([columns for _, (columns, _) in measured], dim=1).T.tolist()
-        measurements = [Measurement(*numbers, teacher_forced_exact=bool(exact)) for *numbers, exact in columns]
+        measurements = [
+            (Measurement(*numbers, teacher_forced_exact=bool(exact)), bool(misheard))
+            for *numbers, exact, misheard in columns
+        ]
         penalties = [penalty for _, (_, penalty) in measured if penalty is not None]
         by_attempt = torch.stack(penalties).sum(0).tolist() if penalties else [0.0] * len(self.attempts)
         by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
         in_order = iter(by_row[index] for index in range(len(self._rows)))
-        improved = [
-            attempt.measure(tuple(next(in_order) for _ in attempt.problem.views), penalty)
-            for attempt, penalty in zip(self.attempts, by_attempt, strict=True)
-        ]
+        improved = []
+        for attempt, penalty in zip(self.attempts, by_attempt, strict=True):
+            told = [next(in_order) for _ in attempt.problem.views]
+            misheard = any(wrong for _, wrong in told)
+            improved.append(attempt.measure(tuple(view for view, _ in told), penalty, misheard))
         keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
-        self.state["best"] = torch.where(keep, self.contents, self.state["best"])
+        self.state["best"] = torch.where(keep, self._read(self.contents), self.state["best"])
         self.work.evaluations += len(self.attempts)
         return True
 
     @property
     def contents(self) -> Contents | None:
         """The contents that the latents stand for now; None while nothing was ever in flight."""
-        return self.parameterization.contents(self.state["latent"]) if self.state else None
+        return self.parameterization.contents(self.state["latent"], self.state["start"]) if self.state else None
 
-    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "6 N"], Float[Tensor, " B"] | None]:
+    def _read(self, contents: Contents) -> Contents:
+        """Contents as the Generator reads them at this step."""
+        for name, value in terms_of(self.config, "read").items():
+            contents = term_function(name)(contents, value, [attempt.place for attempt in self.attempts])
+        return contents
+
+    def _hear(self, group: list[int], layout: Layout) -> tuple[Layout, Bool[Tensor, " N"]]:
+        """The group as it is read at this step: with the Generator's own words where they take the target's place.
+
+        Returns:  beside it, for each row whether it reads a word that is not its target's
+        """
+        misheard = torch.zeros(len(group), dtype=torch.bool, device=layout.target_ids.device)
+        for name, value in terms_of(self.config, "heard").items():
+            speakers = [self._speakers[row] for row in group]
+            said = [attempt.said[view] if attempt.said else None for attempt, view in speakers]
+            places = [(f"{attempt.problem.id}/{view}", *attempt.place[1:]) for attempt, view in speakers]
+            shares = [term_function(name)(attempt.step, value) for attempt, _ in speakers]
+            chosen = heard(said, layout.target_mask, places, shares)
+            words = layout.target_ids.clone()
+            for row, ids in enumerate(said):
+                if ids is not None:
+                    words[row, : len(ids)] = ids
+            misheard = (chosen & (words != layout.target_ids)).any(1)
+            layout = with_own_words(self.generator, layout, words, chosen)
+        return layout, misheard
+
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "7 N"], Float[Tensor, " B"] | None]:
         """Measure some rows and add their gradients.
 
-        Returns:  the fields of :class:`Measurement`, row by row; and the weighted terms beside cross-entropy, as far
-                  as these rows tell (None where there are none)
+        Returns:  the fields of :class:`Measurement` and whether other words than the target's were read, row by row;
+                  and the weighted terms beside cross-entropy, as far as these rows tell (None where there are none)
         """
         key = tuple(group)
         if key not in self._layouts:
@@ -179,10 +215,14 @@ class Batch:
             self._layouts[key] = layout, to_device(weights, self.generator.device)
         layout, weights = self._layouts[key]
         latents = self.state["latent"].detach().requires_grad_()
-        contents = self.parameterization.contents(latents)
-        scores = scored(target_logits(self.generator, layout, contents), layout)
-        penalty = weighted_terms(self.generator, self.config, layout, contents, scores)
-        objective = (weights * scores.loss).sum() + (0 if penalty is None else penalty.sum())
+        contents = self._read(self.parameterization.contents(latents, self.state["start"]))
+        read, misheard = self._hear(group, layout)
+        logits = target_logits(self.generator, read, contents)
+        scores = scored(logits, layout)
+        seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings)
+        penalty = added_terms(self.config, seen)
+        objective = (weights * counted_loss(self.config, seen, scores)).sum()
+        objective = objective if penalty is None else objective + penalty.sum()
         (gradient,) = torch.autograd.grad(objective, latents)
         self.gradient += gradient
         positions = sum(self._rows[index].length(self.config.K) for index in group)
@@ -191,10 +231,20 @@ class Batch:
         self.work.target_tokens += len(layout.target_rows)
         columns = (
             *(scores.loss, scores.loss_text, scores.p_eos, scores.min_p),
-            *(scores.tokens_right, scores.teacher_forced_exact),
+            *(scores.tokens_right, scores.teacher_forced_exact, misheard),
         )
+        if terms_of(self.config, "heard"):
+            self._remember(group, layout, logits)
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
         return numbers, None if penalty is None else penalty.detach()
+
+    def _remember(self, group: list[int], layout: Layout, logits: Logits) -> None:
+        """Keep what the Generator would say at each target place, to be read at the next step."""
+        words = logits.detach().argmax(-1).split(layout.target_mask.sum(1).tolist())
+        for row, ids in zip(group, words, strict=True):
+            attempt, view = self._speakers[row]
+            attempt.said = attempt.said or [None] * len(attempt.problem.views)
+            attempt.said[view] = ids
 
     def update(self) -> None:
         """One step of Adam on every latent that is left."""

@@ -1,46 +1,61 @@
-"""What is minimized: cross-entropy, weighted over views, and the weighted terms beside it.
+"""What is minimized: cross-entropy, weighted over views, as its tokens count, and the weighted terms beside it."""
 
-To add a term: a function here, its name in :data:`TERMS`, and a weight of that name in ``OptimizerConfig``.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Callable
+import torch
 
 from dcm_helpers.config import OptimizerConfig, Weighting
-from dcm_helpers.generator import Generator, nearest_tokens
-from dcm_helpers.shapes import Contents, Float, Tensor
-from dcm_helpers.stm import Layout, Problem, Scores
-
-Term = Callable[[Generator, Layout, Contents, Scores], Float[Tensor, " B"]]
-"""What a term adds to the objective of every content in flight, in units of its weight; called for each group of rows.
-
-It is given the group's layout, all contents, differentiable, and the scores of the group's rows, aligned to their
-targets. A term of the rows adds up over a content's groups by itself; one of the contents alone counts each where its
-first row stands (``layout.leading_slots``).
-"""
+from dcm_helpers.errors import require
+from dcm_helpers.generator import Generator
+from dcm_helpers.objective import TERMS, Seen, term_function
+from dcm_helpers.shapes import Float, Tensor
+from dcm_helpers.stm import Problem, Scores
 
 
-def token_distance(generator: Generator, layout: Layout, contents: Contents, scores: Scores) -> Float[Tensor, " B"]:
-    """Mean Euclidean distance of each content's slots to their nearest tokens, in units of the embedding space."""
-    leading = layout.leading_slots
-    if not len(leading):  # no content has its first row in this group
-        return contents.new_zeros(len(contents))
-    slots = contents[leading].flatten(0, 1)
-    nearest = generator.embed(nearest_tokens(generator, slots.detach()).token).to(slots.dtype)
-    distances = (slots - nearest).norm(dim=1).view(len(leading), contents.shape[1]).mean(1)
-    return distances.new_zeros(len(contents)).index_put((leading,), distances)
+def terms_of(config: OptimizerConfig, kind: str) -> dict[str, float]:
+    """The terms of a kind that have a number, by name."""
+    return {name: value for name, value in config.terms if value and TERMS[name].kind == kind}
 
 
-TERMS: dict[str, Term] = {"token_distance": token_distance}
-"""All terms, under the names of their weights in ``OptimizerConfig``."""
+def counted_loss(config: OptimizerConfig, seen: Seen, scores: Scores) -> Float[Tensor, " N"]:
+    """The loss of each row that is minimized: plain cross-entropy, or with its tokens counted otherwise."""
+    counting = terms_of(config, "counted")
+    if not counting:
+        return scores.loss
+    losses = scores.nll[seen.layout.target_rows, seen.layout.target_columns]
+    for name in TERMS:  # in the table's order, whatever the order in which they were named
+        if name in counting:
+            losses = term_function(name)(seen, losses, counting[name])
+    return losses.new_zeros(len(scores.lengths)).index_add(0, seen.layout.target_rows, losses) / scores.lengths
 
 
-def weighted_terms(
-    generator: Generator, config: OptimizerConfig, layout: Layout, contents: Contents, scores: Scores
-) -> Float[Tensor, " B"] | None:
-    """The sum of all terms that have a weight, per content, as far as a group of rows tells; None without any."""
-    weights = {name: getattr(config, name) for name in TERMS}
-    used = [weight * TERMS[name](generator, layout, contents, scores) for name, weight in weights.items() if weight]
+def added_terms(config: OptimizerConfig, seen: Seen) -> Float[Tensor, " B"] | None:
+    """The weighted sum of all added terms, per content, as far as a group of rows tells; None without any."""
+    used = [weight * term_function(name)(seen) for name, weight in terms_of(config, "added").items()]
     return sum(used[1:], used[0]) if used else None
+
+
+def compares_problems(config: OptimizerConfig) -> bool:
+    """Whether a term compares problems by what their texts mean, so that they must say it."""
+    return bool(dict(config.terms).get("relations"))
+
+
+def meanings_of(
+    problems: Sequence[Problem], config: OptimizerConfig, generator: Generator
+) -> Float[Tensor, "B E"] | None:
+    """The text embeddings of problems, where a term compares them.
+
+    Raises:   InputError if a problem brings none
+    """
+    if not compares_problems(config):
+        return None
+    for problem in problems:
+        require(
+            problem.meaning is not None,
+            f"the term 'relations' compares texts, and problem {problem.id!r} brings no embedding of its own; give "
+            "problems theirs with dcm.stm.with_meanings",
+        )
+    return torch.stack([problem.meaning for problem in problems]).to(generator.device)
 
 
 def view_weights(problem: Problem, weighting: Weighting) -> list[float]:

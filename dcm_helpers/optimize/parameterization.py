@@ -1,24 +1,35 @@
 """Where contents live: what is optimized, the latent, and the content that it stands for.
 
-To add one: a class here, and a setting that :func:`parameterization_of` reads.
+To add one: a class here, a name in ``config.Lives``, and a row of :data:`PARAMETERIZATIONS`. All yield plain contents,
+(B, K, D); what else they hold of a problem is in its latent, so that no problem knows another.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
-from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.shapes import Contents
+import torch
+
+from dcm_helpers.config import Lives
+from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Contents, Float, Tensor
+
+HIDDEN = 64
+"""Width of the network between a latent and its content."""
+RANK = 64
+"""Dimensions of the random subspace in which slots may move."""
 
 
 class Parameterization(Protocol):
     """Maps the latents of the problems in flight to their contents, (B, K, D)."""
 
-    def latents(self, starts: Contents) -> Contents:
+    def latents(self, starts: Contents) -> Float[Tensor, "B ..."]:
         """The latents that stand for the starts, exactly: a stored run's starts are drawn again, not stored."""
 
-    def contents(self, latents: Contents) -> Contents:
+    def contents(self, latents: Float[Tensor, "B ..."], starts: Contents) -> Contents:
         """The contents that the Generator reads; differentiable."""
 
-    def settled(self, moved: Contents, before: Contents) -> Contents:
+    def settled(self, moved: Float[Tensor, "B ..."], before: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         """Latents after an update, brought back to where they may lie."""
 
 
@@ -29,7 +40,7 @@ class Direct:
         """The starts themselves."""
         return starts
 
-    def contents(self, latents: Contents) -> Contents:
+    def contents(self, latents: Contents, starts: Contents) -> Contents:
         """The latents themselves."""
         return latents
 
@@ -46,6 +57,58 @@ class HeldNorm(Direct):
         return moved * (before.norm(dim=2, keepdim=True) / moved.norm(dim=2, keepdim=True))
 
 
-def parameterization_of(config: OptimizerConfig) -> Parameterization:
-    """The parameterization that the settings ask for."""
-    return HeldNorm() if config.hold_norm else Direct()
+class Network(Direct):
+    """A slot is its latent and what a small network of the problem's own makes of it: c = z + tanh(z V) U.
+
+    The latent holds z, V and U side by side. U begins at 0, so that contents begin where they would without it, and V
+    is drawn alike for all. The network is shared by a content's slots, which it couples.
+
+    Source:   the reparameterization of prefix tuning (Li and Liang 2021)
+    """
+
+    def latents(self, starts: Contents) -> Float[Tensor, "B P"]:
+        """The starts, the drawn first layer, and a second layer of zeros."""
+        count, _, width = starts.shape
+        first = torch.randn(width, HIDDEN, generator=seeded("network"), dtype=torch.float64) / width**0.5
+        drawn = (first / starts.square().mean().sqrt().cpu()).to(starts).flatten().expand(count, -1)
+        return torch.cat([starts.flatten(1), drawn, torch.zeros_like(drawn)], dim=1)
+
+    def contents(self, latents: Float[Tensor, "B P"], starts: Contents) -> Contents:
+        """Each slot and what the network makes of it."""
+        _, slots, width = starts.shape
+        own, first, second = latents.split([slots * width, width * HIDDEN, width * HIDDEN], dim=1)
+        own = own.unflatten(1, (slots, width))
+        return own + torch.tanh(own @ first.unflatten(1, (width, HIDDEN))) @ second.unflatten(1, (HIDDEN, width))
+
+
+class Projection(Direct):
+    """Slots move in a random subspace of few dimensions, the same for all slots and problems: c = start + z P.
+
+    The rows of P are orthonormal, so that a step of the latent is a step of the content as long.
+
+    Source:   intrinsic dimension (Li et al. 2018)
+    """
+
+    def latents(self, starts: Contents) -> Contents:
+        """Zeros: nothing has moved."""
+        return starts.new_zeros(*starts.shape[:2], min(RANK, starts.shape[2]))
+
+    def contents(self, latents: Contents, starts: Contents) -> Contents:
+        """The starts, moved."""
+        return starts + latents @ subspace(starts.shape[2], latents.shape[2]).to(latents)
+
+
+@cache
+def subspace(width: int, rank: int) -> Float[Tensor, "rank D"]:
+    """Orthonormal rows that span a random subspace, in double precision; drawn once for all."""
+    drawn = torch.randn(width, rank, generator=seeded("projection", width, rank), dtype=torch.float64)
+    return torch.linalg.qr(drawn).Q.T
+
+
+PARAMETERIZATIONS: dict[Lives, Callable[[], Parameterization]] = {
+    "direct": Direct,
+    "held_norm": HeldNorm,
+    "mlp": Network,
+    "projection": Projection,
+}
+"""By name."""

@@ -6,7 +6,7 @@ once; torch and the Generator's libraries are imported where contents or the Gen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -68,9 +68,9 @@ class Run:
         Raises:   InputError if the run has some that this version does not know
         """
         stored = self.folder.manifest["identity"]["optimizer"]
-        unknown = sorted(stored.keys() - {each.name for each in fields(OptimizerConfig)})
+        unknown = sorted(stored.keys() - OptimizerConfig().stored().keys() - {"terms", "parameterization"})
         require(not unknown, f"{self.folder.path} was made with settings that this version lacks: {', '.join(unknown)}")
-        return OptimizerConfig(**stored)
+        return OptimizerConfig.of_stored(stored)
 
     @cached_property
     def generator(self) -> Generator:

@@ -13,14 +13,14 @@ import torch
 
 from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import require
-from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import MakeSolver, Result
+from dcm_helpers.generator import Generator, sentence_embeddings
+from dcm_helpers.optimize import MakeSolver, Result, compares_problems
 from dcm_helpers.pairs import Dataset
 from dcm_helpers.runs.baselines import view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
-from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems
+from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems, with_meanings
 from dcm_helpers.store import MANIFEST, SUMMARY, RunFolder
 from dcm_helpers.watch import follow
 
@@ -175,6 +175,8 @@ class Phase1a:
         Args:     known  of those that have ended before: whether they were reconstructed; they are left alone
         """
         waiting = [problem for problem in problems if problem.id not in known]
+        if waiting and compares_problems(config):
+            waiting = with_meanings(waiting, sentence_embeddings)
         with follow(title, [problem.id for problem in problems], known) as shown:
             solver = self.make_solver(self.generator, config)
             try:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from dcm_helpers.config import PROJECT, RunConfig
+from dcm_helpers.config import PROJECT, OptimizerConfig, RunConfig
 from dcm_helpers.runs import fell_short, stored_place, summarize
 from dcm_helpers.store import RunFolder
 
@@ -58,6 +58,9 @@ def same_run(folder: RunFolder, stage: str) -> list[str]:
         if value != default[name]:
             if name in ("model", "dataset") and (place := stored_place(value)) != value:
                 value = from_here(place)  # it lies in the project, and was stored as found from there
+            if name == "terms":
+                words += [word for term, number in value for word in ("--term", f"{term}={number:g}")]
+                continue
             values = [] if value is True else value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     if (sessions := folder.manifest["sessions"]) and sessions[-1].get("ignore_gates"):
@@ -75,7 +78,9 @@ def default_settings() -> dict:
 
 def settings_of(identity: dict) -> dict:
     """The settings that a run was made with, by name; what an earlier version did not know is at its default."""
-    stored = {**identity, **{name: value for group in GROUPS for name, value in identity[group].items()}}
+    optimizer = dataclasses.asdict(OptimizerConfig.of_stored(identity["optimizer"]))
+    groups = {**identity, "optimizer": json.loads(json.dumps(optimizer))}
+    stored = {**identity, **{name: value for group in GROUPS for name, value in groups[group].items()}}
     return {name: stored.get(name, value) for name, value in default_settings().items()}
 
 

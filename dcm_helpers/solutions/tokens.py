@@ -211,15 +211,20 @@ def drawn(study: Study) -> list[Finding]:
 def tokens_question(config: StudyConfig) -> Question:
     """Slots held at token norm, at both learning rates, and slots drawn to tokens."""
     some, few = joint(config.landscape), joint(config.few)
-    held_far = settings(config, hold_norm=True, lr=FAR_LR)
-    held_gaussian = settings(config, hold_norm=True, init="gaussian")
+    held_far = settings(config, parameterization="held_norm", lr=FAR_LR)
+    held_gaussian = settings(config, parameterization="held_norm", init="gaussian")
     return Question(
         parts=[
-            Part("norm", "slots held at token norm", settings(config, hold_norm=True), some),
+            Part("norm", "slots held at token norm", settings(config, parameterization="held_norm"), some),
             Part("norm-far", "slots held, ten times the rate", held_far, some),
             Part("norm-gaussian", "slots held, from Gaussian starts", held_gaussian, some),
             *[
-                Part(near_part(weight), f"drawn to tokens by {weight:g}", settings(config, token_distance=weight), few)
+                Part(
+                    near_part(weight),
+                    f"drawn to tokens by {weight:g}",
+                    settings(config, terms=(("token_distance", weight),)),
+                    few,
+                )
                 for weight in config.near_tokens
             ],
         ],

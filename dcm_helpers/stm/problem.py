@@ -7,7 +7,7 @@ from dcm_helpers.config import MODES, Kind
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
-from dcm_helpers.shapes import Content
+from dcm_helpers.shapes import Content, Float, Tensor
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Problem:
     """How its texts differ from the pair's own, such as 'mismatched'; '' where they do not."""
     initial: Content | None = None
     """Where every restart begins, in place of a random initialization."""
+    meaning: Float[Tensor, " E"] | None = None
+    """An embedding of its texts, of unit length, for the term that compares problems."""
 
     def __post_init__(self):
         require(len(self.views) > 0, f"problem {self.id!r} has no views; a content needs at least one target")

@@ -1,9 +1,10 @@
 """Problems made of other problems: restarts, mismatched texts, other modes, views apart, classes of paraphrases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from scipy.optimize import linear_sum_assignment
 
 from dcm_helpers.config import MODES, Kind
@@ -11,6 +12,7 @@ from dcm_helpers.errors import InputError
 from dcm_helpers.generator import Generator, random_ids
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Float
 from dcm_helpers.stm.problem import Problem, View, joint_problems, problem_id
 
 
@@ -96,6 +98,19 @@ def restated(generator: Generator, problem: Problem) -> Problem:
     question, answer = problem.view("question"), problem.view("answer")
     view = View.of(generator, f"{question.target_text} {answer.target_text}", answer.mode, kind="answer")
     return with_view(problem, view, "restated")
+
+
+def with_meanings(
+    problems: Sequence[Problem], embed: Callable[[Sequence[str]], Float[np.ndarray, "N E"]]
+) -> list[Problem]:
+    """The problems with an embedding of their texts, for what compares them.
+
+    Args:     embed  unit vectors of some texts, as ``dcm.generator.sentence_embeddings`` gives them
+    """
+    texts = [" ".join(view.target_text for view in problem.views) for problem in problems]
+    return [
+        replace(problem, meaning=torch.from_numpy(row)) for problem, row in zip(problems, embed(texts), strict=True)
+    ]
 
 
 def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES) -> Problem:

@@ -160,6 +160,8 @@ class OptimizerSettings(TypedDict):
     init: NotRequired[Word]
     hold_norm: NotRequired[bool]
     token_distance: NotRequired[float]
+    terms: NotRequired[dict[str, float]]
+    parameterization: NotRequired[Word]
     eos_threshold: NotRequired[float | None]
     loss_threshold: NotRequired[float | None]
     grad_clip: NotRequired[float | None]

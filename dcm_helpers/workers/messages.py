@@ -21,9 +21,9 @@ WAY_OUT = f"see the schema of version {VERSION} (python -m dcm_helpers.phase1a_w
 
 
 OptimizerForm = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))(
-    TypedDict("OptimizerForm", get_type_hints(OptimizerConfig), total=False)
+    TypedDict("OptimizerForm", {**get_type_hints(OptimizerConfig), "terms": dict[str, float]}, total=False)
 )
-"""Settings of a job, by name; what is left out is at its default."""
+"""Settings of a job, by name, and terms by theirs; what is left out is at its default."""
 
 
 @strict

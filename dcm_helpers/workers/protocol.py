@@ -31,7 +31,8 @@ def job_message(job: Job) -> dict:
         fields = {name: getattr(problem, name) for name in ("id", "pair", "kind", "restart", "variant")}
         initial = {} if problem.initial is None else {"initial": packed(problem.initial)}
         problems.append({**fields, "views": views, **initial})
-    return message("job", job=job.id, optimizer=asdict(job.config), problems=problems)
+    optimizer = {**asdict(job.config), "terms": dict(job.config.terms)}
+    return message("job", job=job.id, optimizer=optimizer, problems=problems)
 
 
 IDS = ("mode_ids", "given_ids", "target_ids")
@@ -42,7 +43,8 @@ def job_of(value: dict) -> Job:
 
     Raises:   InputError if its settings make no sense
     """
-    config = OptimizerConfig(**checked(value["optimizer"], OptimizerForm, f"job {value['job']!r}", WAY_OUT))
+    settings = checked(value["optimizer"], OptimizerForm, f"job {value['job']!r}", WAY_OUT)
+    config = OptimizerConfig(**{**settings, "terms": tuple(settings.get("terms", {}).items())})
     problems = []
     for fields in value["problems"]:
         views = [known(view, ViewForm) for view in fields["views"]]

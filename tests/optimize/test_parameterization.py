@@ -9,14 +9,14 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.look import losses_at
 from dcm_helpers.optimize import Attempt, Batch, ContentOptimizer
-from dcm_helpers.optimize.parameterization import Direct
+from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS, RANK, Direct, subspace
 from dcm_helpers.stm import initial_content
 
 ALL_STEPS = OptimizerConfig(K=4, num_steps=12, num_restarts=1, stop_rule="minimize", lr=0.1)
 
 
 def test_held_slots_keep_the_norm_of_their_tokens(tiny, problems):
-    config = dataclasses.replace(ALL_STEPS, hold_norm=True)
+    config = dataclasses.replace(ALL_STEPS, parameterization="held_norm")
     (result,) = ContentOptimizer(tiny, config).optimize(problems[:1])
     start = initial_content(tiny, problems[0], config.K, config.init, config.seed, result.restart)
     assert result.best_step > 0 and not torch.allclose(result.content, start)
@@ -31,7 +31,7 @@ class Doubled(Direct):
     def latents(self, starts):
         return starts / 2
 
-    def contents(self, latents):
+    def contents(self, latents, starts):
         return 2 * latents
 
 
@@ -39,7 +39,7 @@ def test_latents_are_optimized_and_contents_are_read(tiny64, problems, monkeypat
     """With a latent of half the content, gradients are twice as large and a step moves the content twice as far."""
     contents = {}
     for name, parameterization in (("direct", Direct()), ("doubled", Doubled())):
-        monkeypatch.setattr("dcm_helpers.optimize.batch.parameterization_of", lambda _, made=parameterization: made)
+        monkeypatch.setitem(PARAMETERIZATIONS, "direct", lambda made=parameterization: made)
         batch = Batch(tiny64, ALL_STEPS, 2)
         batch.admit(deque(Attempt(problem, 0, ALL_STEPS) for problem in problems[:2]))
         batch.measure()
@@ -56,3 +56,44 @@ def test_latents_are_optimized_and_contents_are_read(tiny64, problems, monkeypat
     torch.testing.assert_close(direct[0], doubled[0])
     torch.testing.assert_close(2 * direct[1], doubled[1])
     torch.testing.assert_close(2 * direct[2], doubled[2], rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_contents_begin_where_problems_start(tiny64, problems, name):
+    """Whatever is optimized, a run's starts can be drawn again; a step then moves every content."""
+    config = dataclasses.replace(ALL_STEPS, parameterization=name)
+    batch = Batch(tiny64, config, 2)
+    batch.admit(deque(Attempt(problem, 0, config) for problem in problems[:2]))
+    starts = torch.stack(
+        [initial_content(tiny64, each, config.K, config.init, config.seed, 0) for each in problems[:2]]
+    )
+    torch.testing.assert_close(batch.contents, starts)
+    batch.measure()
+    batch.update()
+    assert ((batch.contents - starts).flatten(1).norm(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_what_is_stored_is_a_plain_content_with_its_loss(tiny64, problems, name):
+    (result,) = ContentOptimizer(tiny64, dataclasses.replace(ALL_STEPS, parameterization=name)).optimize(problems[:1])
+    assert result.content.shape == (4, tiny64.width) and result.best_step > 0
+    assert result.loss == pytest.approx(losses_at(tiny64, problems[0], result.content[None])["loss"].item())
+    assert result.history[-1][1] < result.history[0][1]
+
+
+@pytest.mark.parametrize("name", ["mlp", "projection"])
+def test_a_problem_does_not_know_its_neighbors(tiny64, problems, name):
+    config = dataclasses.replace(ALL_STEPS, parameterization=name)
+    (alone,) = ContentOptimizer(tiny64, config).optimize(problems[:1])
+    (among, *_) = ContentOptimizer(tiny64, config).optimize(problems[:3])
+    torch.testing.assert_close(alone.content, among.content, rtol=1e-6, atol=1e-8)
+
+
+def test_a_projected_content_moves_in_few_dimensions(tiny64, problems):
+    rows = subspace(tiny64.width, RANK)
+    torch.testing.assert_close(rows @ rows.T, torch.eye(RANK, dtype=torch.float64))
+    config = dataclasses.replace(ALL_STEPS, parameterization="projection")
+    results = ContentOptimizer(tiny64, config).optimize(problems[:2])
+    for result, problem in zip(results, problems, strict=False):
+        moved = result.content - initial_content(tiny64, problem, 4, config.init, config.seed, 0)
+        torch.testing.assert_close(moved @ rows.T @ rows, moved)

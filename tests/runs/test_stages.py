@@ -86,6 +86,20 @@ def test_a_third_mode_is_a_row_of_the_table(tmp_path, monkeypatch):
 
 def test_a_setting_added_later_leaves_earlier_runs_their_names(monkeypatch):
     before = RunConfig().identity()
-    monkeypatch.setattr("dcm_helpers.config.ADDED_LATER", frozenset({"hold_norm"}))
-    assert "hold_norm" not in RunConfig().identity()["optimizer"] and "hold_norm" in before["optimizer"]
-    assert RunConfig(optimizer=OptimizerConfig(hold_norm=True)).identity()["optimizer"]["hold_norm"] is True
+    monkeypatch.setattr("dcm_helpers.config.run.ADDED_LATER", frozenset({"beta2"}))
+    assert "beta2" not in RunConfig().identity()["optimizer"] and "beta2" in before["optimizer"]
+    assert RunConfig(optimizer=OptimizerConfig(beta2=0.99)).identity()["optimizer"]["beta2"] == 0.99
+
+
+def test_terms_are_stored_so_that_runs_of_before_are_found_again():
+    """A term and a parameterization of the first versions keep their names there; others stand where they are used."""
+    plain = OptimizerConfig().stored()
+    assert plain["token_distance"] == 0 and plain["hold_norm"] is False
+    assert not {"terms", "parameterization"} & plain.keys()
+    former = {**plain, "token_distance": 0.1, "hold_norm": True}
+    then = OptimizerConfig.of_stored(former)
+    assert then.terms == (("token_distance", 0.1),) and then.parameterization == "held_norm" and then.stored() == former
+    now = OptimizerConfig(terms=(("semantic", 0.3), ("travel", 0.0), ("token_distance", 1.0)), parameterization="mlp")
+    assert now.stored()["terms"] == {"semantic": 0.3}, "what has no weight is no term"
+    again = OptimizerConfig.of_stored(now.stored())
+    assert dict(again.terms) == {"semantic": 0.3, "token_distance": 1.0} and again.parameterization == "mlp"

@@ -43,7 +43,16 @@ def commands_of(folder):
     "config",
     [
         RunConfig(),
-        RunConfig(optimizer=OptimizerConfig(lr=1.0, beta2=0.999, weighting="view", hold_norm=True, grad_clip=0.5)),
+        RunConfig(
+            optimizer=OptimizerConfig(
+                lr=1.0,
+                beta2=0.999,
+                weighting="view",
+                parameterization="mlp",
+                terms=(("semantic", 0.3), ("travel", 0.1)),
+                grad_clip=0.5,
+            )
+        ),
         RunConfig(generator=GeneratorConfig(model="tiny", layers="random"), data=DataConfig("arithmetic", 7, 3)),
         RunConfig(mode_tokens=("X", "Y"), single_slot=True),
     ],

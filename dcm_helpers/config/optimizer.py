@@ -1,0 +1,118 @@
+"""How one content is optimized."""
+
+import dataclasses
+import importlib
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from dcm_helpers.config.names import NEWER, Initialization, Lives, Schedule, StopRule, Weighting
+from dcm_helpers.config.typed import NamedNumber, term_help
+from dcm_helpers.errors import require
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How one content is optimized. The defaults reconstruct fastest; the preset 'mission' has the mission's own."""
+
+    # one line of a terminal each where possible: the help of a group must fit a screen
+    K: int = 32
+    """Content slots: vectors of one content (usual: 4 to 128)."""
+    num_steps: int = 800
+    """Steps that one restart may take at most."""
+    num_restarts: int = 5
+    """Restarts; the next is taken only after a failed one."""
+    lr: float = 0.03
+    """Learning rate of Adam; decides how far content travels."""
+    stop_rule: StopRule = "confident"
+    """'exact': every target token is the most probable one;
+    'confident': and has probability 0.5 or more;
+    'minimize': and the loss has leveled out (1 % in 50 steps)."""
+    seed: int = 0
+    """Seed of the starts."""
+    batch_size: int | None = None
+    """Problems at once; None fills the device. Rounding changes with it: in bfloat16 a pair may take other steps."""
+    schedule: Schedule = "constant"
+    """Learning rate in a restart: 'cosine' falls to 0, 'progressive' to a tenth after 40 % of the steps."""
+    # the usual 0.999 remembers the first, largest gradients for longer than most problems take
+    beta2: float = 0.9
+    """Decay of Adam's average of squared gradients."""
+    weighting: Weighting = "token"
+    """What pulls equally: every target token, or every view."""
+    init: Initialization = "tokens"
+    """Start at K random tokens, or at noise of their scale."""
+    eos_threshold: float | None = None
+    """Tightens the stop rule: least probability of EOS."""
+    loss_threshold: float | None = None
+    """Tightens the stop rule: loss of a view, nats per token."""
+    grad_clip: float | None = None
+    """Largest norm of a problem's gradient; None: no limit."""
+    terms: Annotated[
+        tuple[NamedNumber, ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(name="term", help_behavior_hint=term_help),
+    ] = ()
+    """What is minimized beside cross-entropy, by name and number."""
+    parameterization: Lives = "direct"
+    """What is optimized: slots themselves; 'held_norm': their directions; 'mlp': what a small network makes of them;
+    'projection': their places in a random subspace."""
+
+    def __post_init__(self):
+        require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
+        for name in ("num_steps", "num_restarts", "batch_size"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
+        require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
+        if self.terms:  # the table of terms is looked up only where there are some
+            importlib.import_module("dcm_helpers.objective").require_terms(self.terms)
+        require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")
+        for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
+            value = getattr(self, name)
+            require(
+                value is None or 0 < value < upper,
+                f"{name} is {value}; expected a number above 0" + (f" and below {upper}" if upper < math.inf else ""),
+            )
+
+    def stored(self) -> dict:
+        """The settings as runs store them, where a term and a parameterization of the first versions have names of
+        their own, and others stand only where they are used: so a run of before is found again and goes on."""
+        settings = dataclasses.asdict(self)
+        terms, lives = dict(settings.pop("terms")), settings.pop("parameterization")
+        settings["token_distance"] = terms.pop("token_distance", 0.0)
+        settings["hold_norm"] = lives == "held_norm"
+        used = {name: value for name, value in terms.items() if value}
+        return settings | ({"terms": used} if used else {}) | ({"parameterization": lives} if lives in NEWER else {})
+
+    @classmethod
+    def of_stored(cls, stored: dict) -> "OptimizerConfig":
+        """The settings that :meth:`stored` made, or an earlier version.
+
+        Raises:   TypeError if there are some that this version lacks
+        """
+        settings = dict(stored)
+        terms = {"token_distance": settings.pop("token_distance", 0.0), **settings.pop("terms", {})}
+        held = settings.pop("hold_norm", False)
+        lives = settings.pop("parameterization", "held_norm" if held else "direct")
+        return cls(
+            **settings, terms=tuple((name, value) for name, value in terms.items() if value), parameterization=lives
+        )
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of the update that follows the measurement after ``step`` updates."""
+        progress = step / self.num_steps
+        if self.schedule == "cosine":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+        if self.schedule == "progressive":
+            return self.lr * (1.0 if progress < 0.4 else 0.1)
+        return self.lr
+
+
+PRESETS: dict[str, dict] = {
+    "default": {},
+    "mission": {"lr": 1.0, "beta2": 0.999, "weighting": "view"},
+    "progressive": {"schedule": "progressive", "lr": 0.05, "num_steps": 500, "beta2": 0.999, "weighting": "view"},
+}
+"""Named settings of :class:`OptimizerConfig`: what was measured to be fastest, the mission's own (lr 1.0), and the
+mission's two-phase schedule (200 steps at 0.05, then 300 at 0.005)."""

@@ -1,0 +1,73 @@
+"""What a term is given of a group of rows: predictions aligned to targets, and the contents that were read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch.nn import functional as F
+
+from dcm_helpers.generator import Generator
+from dcm_helpers.shapes import Contents, Float, Int, Logits, Tensor
+from dcm_helpers.stm import Layout
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A group of rows as it was measured. M counts the group's target tokens, row by row."""
+
+    generator: Generator
+    layout: Layout
+    contents: Contents
+    """All contents in flight; differentiable."""
+    starts: Contents
+    """Where they began."""
+    aligned: Logits
+    """Of each target token, (M, W), as the Generator computed them; differentiable."""
+    meanings: Float[Tensor, "B E"] | None = None
+    """A text embedding for each content, of unit length, where the problems bring one."""
+
+    @cached_property
+    def predicted(self) -> Logits:
+        """The same in float32 or better."""
+        return self.aligned.to(torch.promote_types(torch.float32, self.aligned.dtype))
+
+    @property
+    def targets(self) -> Int[Tensor, " M"]:
+        """The target token ids."""
+        return self.layout.target_ids[self.layout.target_rows, self.layout.target_columns]
+
+    @cached_property
+    def log_probabilities(self) -> Float[Tensor, "M W"]:
+        """Of every token of the vocabulary."""
+        return F.log_softmax(self.predicted, dim=-1)
+
+    @cached_property
+    def margins(self) -> Float[Tensor, " M"]:
+        """Logit of each target token minus the largest other; without gradients."""
+        logits = self.predicted.detach()
+        own = logits.gather(1, self.targets[:, None])
+        return (own - logits.scatter(1, self.targets[:, None], -torch.inf).max(1, keepdim=True).values)[:, 0]
+
+    @property
+    def lengths(self) -> Float[Tensor, " N"]:
+        """Target tokens of each row, EOS included."""
+        return self.layout.target_mask.sum(1).to(self.predicted.dtype)
+
+    @property
+    def is_last(self) -> Tensor:
+        """For each target token whether it ends its target."""
+        return self.layout.target_columns == (self.layout.target_mask.sum(1) - 1)[self.layout.target_rows]
+
+    def mean_of_rows(self, values: Float[Tensor, " M"]) -> Float[Tensor, " B"]:
+        """Values of target tokens as a mean for each row, summed over the rows of each content."""
+        rows = values.new_zeros(len(self.lengths)).index_add(0, self.layout.target_rows, values) / self.lengths
+        return self.sum_of_contents(rows)
+
+    def sum_of_contents(self, rows: Float[Tensor, " N"]) -> Float[Tensor, " B"]:
+        """Values of rows, summed over the rows of each content."""
+        reading = rows[self.layout.content_rows[:, 0]]
+        return rows.new_zeros(len(self.contents)).index_add(0, self.layout.content_slots, reading)
+
+    def once(self, values: Float[Tensor, " leading"]) -> Float[Tensor, " B"]:
+        """Values of the contents whose first row stands in this group, so that over a step each counts once."""
+        return values.new_zeros(len(self.contents)).index_put((self.layout.leading_slots,), values)

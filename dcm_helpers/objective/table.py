@@ -1,0 +1,86 @@
+"""Every term by its name: what it does, what its number means, where it is from.
+
+A term is a function of this room under the same name. To add one: the function, exported in ``__init__.pyi``, and a row
+here. This file imports nothing heavy, since help reads it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Literal
+
+from dcm_helpers.errors import require
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is to be known of a term without computing it."""
+
+    does: str
+    """One line of help."""
+    kind: Literal["added", "counted", "read", "heard"] = "added"
+    """Added to cross-entropy with the number as its weight; or how target tokens count; or in what form contents are
+    read; or how fast the Generator's own words take the target's place."""
+    usual: float = 1.0
+    """A number to begin with."""
+    most: float = float("inf")
+    """The number is above 0 and at most this."""
+    source: str = "the mission"
+
+
+TERMS: Mapping[str, Term] = MappingProxyType(
+    {
+        "temperature": Term(
+            "logits divided by this: tokens that win by far stop pulling",
+            "counted",
+            0.25,
+            source="Progressive Cramming 2026",
+        ),
+        "margin": Term(
+            "tokens that win by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
+        ),
+        "semantic": Term("embedding that is expected beside the target token's, cosine", usual=0.3),
+        "semantic_text": Term("the same of the whole text", usual=0.3),
+        "eos": Term("the end of the text once more", usual=0.5),
+        "length": Term("no end before the end", usual=0.5),
+        "unlikelihood": Term("earlier tokens of the text again", usual=0.5, source="Welleck et al. 2020"),
+        "token_distance": Term("distance of slots to their nearest tokens", usual=0.01),
+        "norm": Term("norm of slots", usual=0.01, source="weight decay, as Cramming 2025 has it"),
+        "travel": Term("distance of slots from their start", usual=0.01, source="near solutions are easier to predict"),
+        "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "wider solutions"),
+        **{
+            f"scheduled_{name}": Term(f"its own words are read {how}", "heard", 30.0, source="Bengio et al. 2015")
+            for name, how in (
+                ("linear", "more and more, all after so many steps"),
+                ("exponential", "instead, 63 % after so many steps"),
+                ("sigmoid", "instead, late and then fast"),
+            )
+        },
+        "relations": Term(
+            "contents as alike as their texts; couples problems", usual=1.0, source="Bondarenko et al. 2026"
+        ),
+    }
+)
+
+
+def term_function(name: str) -> Callable:
+    """The function of a term; for what it takes and gives see the file that has terms of its kind."""
+    return getattr(import_module("dcm_helpers.objective"), name)
+
+
+def require_terms(terms: tuple[tuple[str, float], ...]) -> None:
+    """Check names and numbers of terms that were asked for.
+
+    Raises:   InputError naming the one that cannot be, and what could
+    """
+    names = [name for name, _ in terms]
+    heard = [name for name, value in terms if value and name in TERMS and TERMS[name].kind == "heard"]
+    require(len(heard) <= 1, f"own words are read by one schedule; name one of {' and '.join(heard)}")
+    for name, value in terms:
+        require(name in TERMS, f"there is no term {name!r}; expected some of: {', '.join(TERMS)}")
+        require(names.count(name) == 1, f"the term {name!r} is given {names.count(name)} times; give it once")
+        most = TERMS[name].most
+        bound = "" if most == float("inf") else f" to {most:g}"
+        fits = 0 <= value <= most and value < float("inf")
+        require(fits, f"{name} is {value:g}; expected a number from 0 (off){bound}")

@@ -1,0 +1,84 @@
+"""The task-level prompt, against prompt tuning as PEFT has it, on the same data and settings."""
+
+import dataclasses
+from threading import Event
+
+import pytest
+import torch
+
+from dcm_helpers.bench.alternatives import intact
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import InputError
+from dcm_helpers.optimize import answers_after_questions, task_prompt
+from dcm_helpers.seeds import seeded
+from dcm_helpers.stm import Problem, Row, initial_content, score_rows
+
+SETTINGS = OptimizerConfig(K=4, num_steps=12, lr=0.05, batch_size=4, stop_rule="minimize", num_restarts=1)
+
+
+def by_peft(generator, views, config):
+    """PEFT's prompt tuning with the same start, minibatches and Adam: losses before each update, and the prompt."""
+    from peft import PromptTuningConfig, get_peft_model
+
+    with intact(generator):
+        tuned = get_peft_model(generator.model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=config.K))
+        (prompt,) = [each for each in tuned.parameters() if each.requires_grad]
+        prompt.data = initial_content(generator, Problem("task", tuple(views)), config.K, config.init, config.seed, 0)
+        adam = torch.optim.Adam([prompt], lr=config.lr, betas=(0.9, config.beta2))
+        losses, waiting = [], []
+        for step in range(config.num_steps):
+            if len(waiting) < config.batch_size:
+                waiting = torch.randperm(len(views), generator=seeded("task", config.seed, step)).tolist()
+            chosen, waiting = waiting[: config.batch_size], waiting[config.batch_size :]
+            texts = [(*views[index].given_ids, *views[index].target_ids) for index in chosen]
+            ids = torch.full((len(texts), max(map(len, texts))), generator.eos_id)
+            labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+            for row, (index, text) in enumerate(zip(chosen, texts, strict=True)):
+                ids[row, : len(text)], mask[row, : len(text)] = torch.tensor(text), 1
+                labels[row, len(views[index].given_ids) : len(text)] = torch.tensor(views[index].target_ids)
+            loss = tuned(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses.append(loss.item())
+        return losses, prompt.detach().clone()
+
+
+def test_losses_are_those_of_prompt_tuning(tiny64, pairs):
+    views = answers_after_questions(tiny64, pairs[:10])
+    ours = task_prompt(tiny64, views, SETTINGS)
+    losses, prompt = by_peft(tiny64, views, SETTINGS)
+    assert ours.losses == pytest.approx(losses, rel=1e-5)
+    torch.testing.assert_close(ours.content, prompt, rtol=1e-3, atol=1e-5)
+
+
+def test_one_prompt_lowers_the_loss_of_all(tiny, pairs):
+    views = answers_after_questions(tiny, pairs[:8])
+    found = task_prompt(tiny, views, dataclasses.replace(SETTINGS, num_steps=40, lr=0.1))
+    start = initial_content(tiny, Problem("task", tuple(views)), 4, "tokens", 0, 0)
+    rows = [Row.of(tiny, view, 0) for view in views]
+    before, after = (
+        sum(each["loss"] for each in score_rows(tiny, rows, content[None], 4)) / len(rows)
+        for content in (start, found.content)
+    )
+    assert after < before - 0.5 and len(found.losses) == 40
+
+
+def test_views_may_pull_equally(tiny64, pairs):
+    views = answers_after_questions(tiny64, pairs[:4])
+    by_token, by_view = (
+        task_prompt(tiny64, views, dataclasses.replace(SETTINGS, num_steps=2, weighting=how))
+        for how in ("token", "view")
+    )
+    assert by_token.losses[0] == pytest.approx(by_view.losses[0]) and by_token.losses[1] != by_view.losses[1]
+
+
+def test_it_is_found_again_and_can_be_stopped(tiny, pairs):
+    views = answers_after_questions(tiny, pairs[:6])
+    once, again = (task_prompt(tiny, views, SETTINGS) for _ in range(2))
+    assert torch.equal(once.content, again.content) and once.losses == again.losses
+    stop = Event()
+    stop.set()
+    assert task_prompt(tiny, views, SETTINGS, stop).losses == ()
+    with pytest.raises(InputError, match="at least one pair"):
+        task_prompt(tiny, [], SETTINGS)
