@@ -1,6 +1,6 @@
 """Across views: does a content that was found for one text of a pair make the pair's other text likelier?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +28,7 @@ from dcm_helpers.inquiry import (
     verdict,
 )
 from dcm_helpers.look import nats_after
-from dcm_helpers.pairs import Pair
+from dcm_helpers.pairs import Pair, content_words
 from dcm_helpers.runs import Solution
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio, ratio_of_sums
 from dcm_helpers.stm import View
@@ -46,14 +46,30 @@ def alone(study: Study, size: int) -> dict[tuple[str, Kind], Solution]:
     return {(each.problem.pair, each.problem.views[0].kind): each for each in study.solutions(alone_part(size))}
 
 
-def partners(study: Study) -> dict[str, Pair]:
-    """For each pair another one, whose question is of the same type and whose answer is about as long."""
+def partners(study: Study) -> dict[str, dict[str, Pair]]:
+    """For each pair others to compare with, by what they have in common.
+
+    Returns:  'other': one whose question is of the same type and whose answer is about as long; 'topic': one of the
+              same topic
+    """
     by_id = study.run(alone_part(K)).pairs
-    true = joint(study.config.num_examples)
-    pairs = list(by_id.values())
-    of_answer = {problem.view("answer").target_ids: problem.pair for problem in true(study.generator, pairs)}
-    exchange = others(true, 1)(study.generator, pairs)
-    return {each.pair: by_id[of_answer[each.view("answer").target_ids]] for each in exchange}
+    true = joint(study.config.num_examples)(study.generator, list(by_id.values()))
+    of_answer = {problem.view("answer").target_ids: problem.pair for problem in true}
+    exchange = others(lambda *_: true, 1)(study.generator, list(by_id.values()))
+    of_type = {each.pair: by_id[of_answer[each.view("answer").target_ids]] for each in exchange}
+    return {"other": of_type, "topic": next_of_topic([by_id[problem.pair] for problem in true])}
+
+
+def next_of_topic(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    """For each pair the next one of its topic, after the last the first; a pair that is alone stands for itself."""
+    by_topic: dict[str, list[Pair]] = {}
+    for pair in sorted(pairs, key=lambda pair: pair.id):
+        by_topic.setdefault(pair.topic, []).append(pair)
+    return {
+        pair.id: following
+        for those in by_topic.values()
+        for pair, following in zip(those, [*those[1:], those[0]], strict=True)
+    }
 
 
 def asked_texts(pair: Pair, kind: Kind) -> dict[str, str]:
@@ -68,27 +84,32 @@ def across(study: Study) -> pd.DataFrame:
     The text stands where a content would, [mode | text | target], so that all is asked in one form.
 
     Returns:  columns K, found_for ('question' or 'answer'), pair, asked (what is asked under the other mode), tokens,
-              and nats after 'own' content, 'other' pair's, 'none', 'own_text', 'other_text'
+              and nats after 'own' content, that of another pair ('other', of its type; 'topic', of its topic), 'none',
+              and after their texts ('own_text', 'other_text', 'topic_text')
     """
-    generator, partner_of, rows = study.generator, partners(study), []
+    generator, partners_of, rows = study.generator, partners(study), []
     pairs = study.run(alone_part(K)).pairs
     texts: dict[tuple, float] = {}
     for size in ALONE_SIZES:
         found = alone(study, size)
         for (name, kind), solution in found.items():
-            other, mode = partner_of[name], MODE_OF[OTHER[kind]]
-            both = torch.stack([solution.content, found[other.id, kind].content]).to(generator.device)
+            compared = {"own": pairs[name]} | {how: those[name] for how, those in partners_of.items()}
+            contents = [
+                solution.content,
+                *(found[each.id, kind].content for how, each in compared.items() if how != "own"),
+            ]
+            stacked, mode = torch.stack(contents).to(generator.device), MODE_OF[OTHER[kind]]
             for asked, text in asked_texts(pairs[name], kind).items():
                 view = View.of(generator, text, mode)
-                ((own, of_other, none),) = nats_after(generator, [view], both)
+                (costs,) = nats_after(generator, [view], stacked)
                 entry = {"K": size, "found_for": kind, "pair": name, "asked": asked, "tokens": len(view.target_ids)}
-                for which, given in (("own_text", pairs[name]), ("other_text", other)):
-                    place = (name, kind, asked, which)
+                for how, given in compared.items():
+                    place = (name, kind, asked, how)
                     if place not in texts:  # the same at all sizes
                         ids = generator.text_ids(given.text(kind))
                         ((texts[place],),) = nats_after(generator, [replace(view, given_ids=tuple(ids))], None)
-                    entry[which] = texts[place]
-                rows.append({**entry, "own": own, "other": of_other, "none": none})
+                    entry[f"{how}_text"] = texts[place]
+                rows.append({**entry, **dict(zip((*compared, "none"), costs, strict=True))})
     return pd.DataFrame(rows)
 
 
@@ -98,7 +119,7 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
     Returns:  columns found_for ('question' or 'answer'), pair, start ('own' or 'other'), steps_to_exact (one more than
               were tried where it was not exact)
     """
-    found, partner_of, rows = alone(study, size), partners(study), []
+    found, partner_of, rows = alone(study, size), partners(study)["other"], []
     optimizer = replace(study.run(alone_part(size)).optimizer, stop_rule="exact")
     for start in ("own", "other"):
         problems = [
@@ -116,14 +137,22 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
 
 
 def likelier(study: Study) -> list[Finding]:
-    """How much of what a text tells about the other one a content for it tells."""
-    table, found = study.table("across"), []
+    """How much of what a text tells about the other one a content for it tells.
+
+    Another pair's content is the measure, since any content costs something; one of the same type of question, and one
+    of the same topic, so that neither the form of an answer nor its subject is all that is told.
+    """
+    table, pairs, found = study.table("across"), study.run(alone_part(K)).pairs, []
+    unlike = {name for name, pair in pairs.items() if not content_words(pair.question) & content_words(pair.answer)}
     for (size, kind), here in table.groupby(["K", "found_for"], sort=False):
         of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
         other = of.pop("the other text")
-        share, saved = told_over_text(other), mean(other["other"] - other["own"])
-        above = "yes" if share.low > 0 else NOT_SHOWN
+        share, within = told_over_text(other), told_over_text(other, "topic")
+        saved = [mean(other[how] - other["own"]) for how in ("other", "topic")]
+        more = "yes" if within.low > 0 else "no more than of its topic"
+        above = more if share.low > 0 else NOT_SHOWN
         verdict = ("a trace" if share.low > 0 else "no") if share.high < TRACE else above
+        apart = other[other.index.isin(unlike)]
         found.append(
             Finding(
                 "7g across views",
@@ -131,7 +160,13 @@ def likelier(study: Study) -> list[Finding]:
                 f"those that the {kind} itself saves as text, K={size}",
                 [Quantity("", share, percent=True)],
                 [
-                    Quantity("saved nats", saved),
+                    Quantity("over another's of the same topic", within, percent=True),
+                    *(
+                        [Quantity("where they share no word", told_over_text(apart), percent=True)]
+                        if len(apart)
+                        else []
+                    ),
+                    Quantity("saved nats", saved[0]),
                     Quantity("by the text", mean(other["other_text"] - other["own_text"])),
                     Quantity("own content minus none", mean(other["own"] - other["none"])),
                     *[Quantity(f"asked for {asked}", told_over_text(rows), percent=True) for asked, rows in of.items()],
@@ -139,18 +174,18 @@ def likelier(study: Study) -> list[Finding]:
                 Answer(
                     f"Does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
                     verdict,
-                    f"no if the interval lies below {TRACE:.0%} and holds 0, a trace if it lies below and above 0, "
-                    "yes if it reaches further and lies above 0",
-                    saved.p if verdict != "no" else None,
+                    f"no if the interval lies below {TRACE:.0%} and holds 0, a trace if it lies below and above 0; yes "
+                    "if it reaches further and lies above 0, beside another's of the same topic, too",
+                    None if verdict == "no" else max(each.p for each in saved) if verdict == "yes" else saved[0].p,
                 ),
             )
         )
     return found
 
 
-def told_over_text(rows: pd.DataFrame) -> Estimate:
+def told_over_text(rows: pd.DataFrame, how: str = "other") -> Estimate:
     """What contents save over others', as a share of what texts save over others'."""
-    return ratio_of_sums(rows["other"] - rows["own"], rows["other_text"] - rows["own_text"])
+    return ratio_of_sums(rows[how] - rows["own"], rows[f"{how}_text"] - rows["own_text"])
 
 
 def sooner(size: int) -> Callable[[Study], list[Finding]]:
