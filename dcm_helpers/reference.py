@@ -31,7 +31,8 @@ class Command:
     preset: Literal[tuple(SIZES)] = "reference"  # type: ignore[valid-type]
     """Size to start from; flags beside it win.
     'reference': SmolLM2, all questions;
-    'replication': whether what was found holds with Gemma 3 270M, whose own terms apply."""
+    'replication': whether what was found holds with Gemma 3 270M, whose own terms apply;
+    'ablation': what remedies are worth (python -m dcm_helpers.ablate)."""
     parts: tuple[str, ...] = ()
     """Only these parts, and what can be measured then; all of them if none is named."""
     plan: bool = False

@@ -17,13 +17,26 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcm_helpers"
 FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "gallery", "reference", "benchmark"}
+COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "gallery", "reference", "ablate", "benchmark"}
 ROOMS = [
     "config",
     *("generator", "pairs", "stm", "watch", "objective", "optimize", "workers", "store", "runs", "look"),
     *("inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
 ]
-ORDER = ["errors", "config", "shapes", "seeds", "stats", "files", "forms", "markup", "shell", *ROOMS[1:], COMMANDS]
+ORDER = [
+    "errors",
+    "config",
+    "shapes",
+    "seeds",
+    "stats",
+    "files",
+    "forms",
+    "markup",
+    "shell",
+    *ROOMS[1:],
+    COMMANDS - {"ablate"},
+    {"ablate"},
+]
 """Rooms, and files that are no room, each importing only from those before it."""
 APART = [{"look", "bench"}, {"study", "bench"}, {"solutions", "controls"}]
 """Rooms that do not import each other."""

@@ -3,6 +3,7 @@ from .hub import require_hub as require_hub
 from .load import MEMORY_ADVICE as MEMORY_ADVICE
 from .load import load_generator as load_generator
 from .packaged import PACKAGED as PACKAGED
+from .sentences import says_the_same as says_the_same
 from .sentences import sentence_embeddings as sentence_embeddings
 from .vocabulary import embedding_moments as embedding_moments
 from .vocabulary import nearest_of_tokens as nearest_of_tokens

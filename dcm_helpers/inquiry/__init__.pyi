@@ -24,6 +24,7 @@ from .part import sample_of as sample_of
 from .part import settings as settings
 from .part import shortest as shortest
 from .part import size_part as size_part
+from .part import with_one_restart as with_one_restart
 from .size import SIZES as SIZES
 from .size import StudyConfig as StudyConfig
 from .size import size_of as size_of

@@ -105,6 +105,12 @@ def restarted(problems: Problems, count: int) -> Problems:
     ]
 
 
+def with_one_restart(problems: Problems) -> Problems:
+    """The problems from the base's starts, and once more from those of the first restart."""
+    again = restarted(problems, 1)
+    return lambda generator, pairs: problems(generator, pairs) + again(generator, pairs)
+
+
 def apart(problems: Problems) -> Problems:
     """Each view as a problem of its own, mode and all: two halves of a content that share nothing."""
     return lambda generator, pairs: [view for problem in problems(generator, pairs) for view in views_apart(problem)]

@@ -14,6 +14,8 @@ from dcm_helpers.errors import require
 class StudyConfig:
     """Where a study is made, on what, and at which size."""
 
+    title: str = "The reference study"
+    """What its page is called."""
     model: str = "smollm2-135m"
     """Generator: a name, hub id or folder, as in run_phase1a."""
     device: str = "auto"
@@ -64,6 +66,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "reference": {},
         "replication": {
+            "title": "The reference study, repeated",
             "model": "gemma3-270m",
             "dtype": "bfloat16",
             "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls"),
@@ -74,9 +77,14 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "far": False,
             "output_dir": str(PROJECT / "results" / "replication"),
         },
+        "ablation": {
+            "title": "What remedies are worth",
+            "questions": ("remedies",),
+            "output_dir": str(PROJECT / "results" / "ablation"),
+        },
     }
 )
-"""By name, what committed studies have that differs from the defaults; the second asks whether findings hold."""
+"""By name, what committed studies have that differs from the defaults."""
 
 
 def size_of(folder: Path) -> StudyConfig:

@@ -12,6 +12,7 @@ from .curves import on_curve as on_curve
 from .landscape import CONNECTED as CONNECTED
 from .landscape import along_line as along_line
 from .landscape import barrier as barrier
+from .landscape import half_radius as half_radius
 from .landscape import losses_at as losses_at
 from .landscape import over_plane as over_plane
 from .landscape import pairwise as pairwise

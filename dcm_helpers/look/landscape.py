@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -96,3 +97,17 @@ def under_noise(
     contents = torch.stack([content + radius * noises[draw] for radius, draw in places])
     table = losses_at(generator, problem, contents)
     return table.assign(radius=[radius for radius, _ in places], draw=[draw for _, draw in places])
+
+
+def half_radius(kept: pd.Series) -> float:
+    """Where a share that falls with the radius (its index) first comes below one half, linearly between radii.
+
+    At radius 0 all is kept. A share that never falls below one half gives the largest radius.
+    """
+    places, shares = np.array([0.0, *kept.index]), np.array([1.0, *kept])
+    below = np.flatnonzero(shares < 0.5)
+    if not len(below):
+        return float(places[-1])
+    after = below[0]
+    step = (shares[after - 1] - 0.5) / (shares[after - 1] - shares[after])
+    return float(places[after - 1] + step * (places[after] - places[after - 1]))

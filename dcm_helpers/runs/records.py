@@ -1,5 +1,7 @@
 """What is stored of a finished problem, as plain dictionaries (`results/README.md` tells each field)."""
 
+from collections.abc import Callable, Sequence
+
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import Result, ViewResult
@@ -65,17 +67,27 @@ def with_baselines(record: dict, baselines: list[dict]) -> dict:
     return {**record, "converged": all(view["converged_by"] for view in views), "views": views}
 
 
-def validation_record(generator: Generator, problem: Problem, pair: Pair, decoded: list[tuple[int, ...]]) -> dict:
+def validation_record(
+    generator: Generator,
+    problem: Problem,
+    pair: Pair,
+    decoded: list[tuple[int, ...]],
+    alike: Callable[[str, Sequence[str]], bool],
+) -> dict:
     """What greedy decoding made of a joint problem: pass (every view right), partial, or fail.
 
     A view is right when it is exactly its target, EOS included. `partial` is one right view, or an answer view that
-    contains the answer or a paraphrase of it.
+    contains the answer or a paraphrase of it, or says the same in other words.
+
+    Args:     alike  whether a text says the same as one of others; asked only where it decides
     """
     views = [judged(generator, view, ids) for view, ids in zip(problem.views, decoded, strict=True)]
     right = [view["reconstructed"] for view in views]
     answers = (pair.answer, *pair.answer_paraphrases)
     written = [view["decoded_text"] for view in views if view["kind"] == "answer"]
     informed = any(contains_answer(text, answer) for text in written for answer in answers)
+    if not any(right) and not informed:  # only then it makes a difference
+        informed = any(alike(text, answers) for text in written)
     return {
         "problem": problem.id,
         "pair": problem.pair,

@@ -2,7 +2,6 @@
 
 import itertools
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -12,7 +11,6 @@ from dcm_helpers.inquiry import (
     Answer,
     Finding,
     Part,
-    Problems,
     Question,
     Study,
     StudyConfig,
@@ -23,8 +21,19 @@ from dcm_helpers.inquiry import (
     restarted,
     settings,
     verdict,
+    with_one_restart,
 )
-from dcm_helpers.look import CONNECTED, Recorder, along_line, barrier, extreme_eigenvalues, travel, turned, under_noise
+from dcm_helpers.look import (
+    CONNECTED,
+    Recorder,
+    along_line,
+    barrier,
+    extreme_eigenvalues,
+    half_radius,
+    travel,
+    turned,
+    under_noise,
+)
 from dcm_helpers.stats import Estimate, Quantity, mean, mean_share, median
 from dcm_helpers.stm import initial_content
 
@@ -32,12 +41,6 @@ LINE_POINTS = 11
 RADII = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 """Norms of the noise, as fractions of each slot's norm."""
 DRAWS = 6
-
-
-def with_one_restart(problems: Problems) -> Problems:
-    """The problems from the base's starts, and once more from those of the first restart."""
-    again = restarted(problems, 1)
-    return lambda generator, pairs: problems(generator, pairs) + again(generator, pairs)
 
 
 def between(study: Study) -> pd.DataFrame:
@@ -201,20 +204,6 @@ def apart_or_joined(rise: Estimate) -> Answer:
 def radii(basin: pd.DataFrame) -> list[float]:
     """For each pair the radius at which half its decodes break."""
     return [half_radius(table.groupby("radius")["teacher_forced_exact"].mean()) for _, table in basin.groupby("pair")]
-
-
-def half_radius(kept: pd.Series) -> float:
-    """Where a share that falls with the radius (its index) first comes below one half, linearly between radii.
-
-    At radius 0 all is kept. A share that never falls below one half gives the largest radius.
-    """
-    places, shares = np.array([0.0, *kept.index]), np.array([1.0, *kept])
-    below = np.flatnonzero(shares < 0.5)
-    if not len(below):
-        return float(places[-1])
-    after = below[0]
-    step = (shares[after - 1] - 0.5) / (shares[after - 1] - shares[after])
-    return float(places[after - 1] + step * (places[after] - places[after - 1]))
 
 
 def sharpness_and_travel(study: Study) -> list[Finding]:

@@ -50,7 +50,7 @@ def page(study: Study, made: pd.DataFrame) -> str:
     rules = "\n".join(f"- {rule[0].upper()}{rule[1:]}: {' '.join(asked)}" for rule, asked in by_rule.items())
     reference = open_study(StudyConfig().output_dir)
     repeats = generator_name(reference) != generator["name"]
-    return f"""# {"The reference study, repeated" if repeats else "The reference study"}
+    return f"""# {study.config.title}
 
 Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
 transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
@@ -85,6 +85,8 @@ sessions in a part's `run.json`, where it has them, say on how many threads.
 
 def alone(study: Study) -> str:
     """What is said of the reference study's other files."""
+    if not (study.path / "RELATED.md").is_file():
+        return ""
     repeated = (study.path.parent / "replication" / "README.md").is_file()
     elsewhere = "; [the same with another Generator](../replication/README.md)" if repeated else ""
     return f"""`squad/` has ids and figures of a run on SQuAD.

@@ -6,6 +6,7 @@ from dcm_helpers.controls import (
     across_question,
     exactness_question,
     limit_question,
+    remedies_question,
     replaced_question,
     sharing_question,
     transfer_question,
@@ -40,8 +41,13 @@ QUESTIONS = {
     "controls": replaced_question,
     "transfer": transfer_question,
     "exactness": exactness_question,
+    "remedies": remedies_question,
 }
 """By name, what each question is at some size; in the order in which their parts are made. To add one, add its file."""
+
+
+BY_NAME = ("remedies",)
+"""Questions that are asked only by those studies that name them."""
 
 
 def questions(config: StudyConfig) -> dict[str, Question]:
@@ -51,7 +57,8 @@ def questions(config: StudyConfig) -> dict[str, Question]:
     """
     for name in config.questions:
         require_question(name)
-    return {name: of(config) for name, of in QUESTIONS.items() if not config.questions or name in config.questions}
+    asked = config.questions or QUESTIONS.keys() - set(BY_NAME)
+    return {name: of(config) for name, of in QUESTIONS.items() if name in asked}
 
 
 def require_question(name: str) -> None:

@@ -10,8 +10,9 @@ from dcm_helpers.controls.across import told_over_text
 from dcm_helpers.controls.replaced import side_by_side
 from dcm_helpers.controls.transfer import shared_words
 from dcm_helpers.inquiry import Answer, Finding, verdict
+from dcm_helpers.look import half_radius
 from dcm_helpers.solutions.clusters import most_telling
-from dcm_helpers.solutions.landscape import half_radius, radii
+from dcm_helpers.solutions.landscape import radii
 from dcm_helpers.stats import Estimate, Quantity, mean
 from dcm_helpers.study import told
 

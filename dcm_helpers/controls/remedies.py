@@ -1,0 +1,233 @@
+"""Remedies: what is each term, each parameterization, and the mission's combination worth, once the loss is aligned?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import torch
+
+from dcm_helpers.config import MODES, GeneratorConfig
+from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.inquiry import (
+    Answer,
+    Finding,
+    Part,
+    Question,
+    Study,
+    StudyConfig,
+    Table,
+    joint,
+    settings,
+    with_one_restart,
+)
+from dcm_helpers.look import (
+    exact_by_generate,
+    exact_in_batches,
+    half_radius,
+    nats_after,
+    turned,
+    under_noise,
+)
+from dcm_helpers.objective import TERMS
+from dcm_helpers.runs import Solution
+from dcm_helpers.stats import Estimate, Quantity, mean, ratio
+from dcm_helpers.stm import View, decode_problems, degeneration
+
+NONE = "none"
+"""The remedy that the others are compared with."""
+MISSION = (("semantic", 0.3), ("eos", 0.5), ("unlikelihood", 0.5), ("scheduled_linear", 30.0))
+"""The mission's combination: its blend, its clean stop, no repeating, scheduled sampling."""
+REMEDIES: dict[str, dict] = {
+    NONE: {},
+    **{name: {"terms": ((name, term.usual),)} for name, term in TERMS.items()},
+    **{name: {"parameterization": name} for name in ("held_norm", "mlp", "projection")},
+    "the mission's": {"terms": MISSION},
+}
+"""By name, the settings of each."""
+RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+DRAWS = 6
+STOPS_AT = 0.2
+"""Noise, as a share of slot norms, at which decodes are looked at for clean stops and repetition."""
+STOP_DRAWS = 3
+SURE = 0.05
+"""What is told of a remedy has a p below this, corrected for all remedies and measures together."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something by which a remedy may be better than none."""
+
+    column: str
+    better: str
+    """What is said of a remedy that is better."""
+    worse: str
+    compared: Callable[[pd.Series, pd.Series], Estimate]
+    """Of the values with and without, pair by pair."""
+    less: bool = True
+    """Whether less is better."""
+
+
+def difference(one: pd.Series, other: pd.Series) -> Estimate:
+    """The mean difference, pair by pair."""
+    return mean(one - other)
+
+
+MEASURES = (
+    Measure("steps", "fewer steps", "more steps", ratio),
+    Measure("elsewhere", "exact elsewhere more often", "exact elsewhere less often", difference, less=False),
+    Measure("radius", "bears more noise", "bears less noise", difference, less=False),
+    Measure("clean", "stops cleanly more often", "stops cleanly less often", difference, less=False),
+    Measure("question", "unseen questions likelier", "unseen questions less likely", difference),
+    Measure("answer", "unseen answers likelier", "unseen answers less likely", difference),
+    Measure("apart", "solutions of a pair nearer", "solutions of a pair farther", ratio),
+)
+
+
+def remedy_part(name: str) -> str:
+    """The part that has the contents found with a remedy."""
+    return f"confident-with-{name.replace(' ', '-')}".replace("'", "")
+
+
+def remedies(study: Study) -> pd.DataFrame:
+    """What contents found with each remedy are like.
+
+    Returns:  one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1),
+              elsewhere (share of other precisions, batches and decoders under which it decodes exactly), radius (noise
+              that breaks half of the decodes, of slot norms), clean (share of decodes under noise that stop and do not
+              repeat), question and answer (nats a token of an unseen paraphrase, minus those without content), apart
+              (distance to the pair's other solution over that to solutions of others, directions of mean slots)
+    """
+    tables = []
+    half = load_generator(GeneratorConfig(study.config.model, study.config.device, "bfloat16"))
+    for name in REMEDIES:
+        found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
+        index = [each.problem.pair for each in found]
+        records = study.per_problem(remedy_part(name)).loc[[each.problem.id for each in found]]
+        columns = {
+            "exact": records["reconstructed"].to_numpy(),
+            "steps": records["steps_to_exact"].to_numpy() + 1,
+            "elsewhere": exact_elsewhere(study.generator, half, found),
+            "radius": [radius(study.generator, each) for each in found],
+            "clean": [clean_share(study.generator, each) for each in found],
+            **unseen(study, found),
+            "apart": apart(study.solutions(remedy_part(name)), index),
+        }
+        tables.append(pd.DataFrame({"remedy": name, "pair": index, **columns}))
+    return pd.concat(tables)
+
+
+def exact_elsewhere(generator: Generator, half: Generator, found: list[Solution]) -> np.ndarray:
+    """For each content the share of other batches, decoders and precisions under which it decodes exactly."""
+    problems = [each.problem for each in found]
+    contents = torch.stack([each.content for each in found]).to(generator.device)
+    tried = [exact_in_batches(of, problems, contents, size) for of in (generator, half) for size in (1, len(problems))]
+    tried += [exact_by_generate(of, problems, contents, 32) for of in (generator, half)]
+    return np.mean(tried, axis=0)
+
+
+def radius(generator: Generator, each: Solution) -> float:
+    """The noise that breaks half of a content's decodes, of slot norms."""
+    noisy = under_noise(generator, each.problem, each.content.to(generator.device), RADII, DRAWS)
+    return half_radius(noisy.groupby("radius")["teacher_forced_exact"].mean())
+
+
+def clean_share(generator: Generator, each: Solution) -> float:
+    """The share of decodes under noise that stop and do not repeat."""
+    content = each.content.to(generator.device)
+    moved = torch.stack(
+        [content + STOPS_AT * turned(content, "stops", each.problem.id, draw) for draw in range(STOP_DRAWS)]
+    )
+    decoded = decode_problems(generator, [each.problem] * STOP_DRAWS, moved)
+    return float(np.mean([not degeneration(ids, generator.eos_id) for views in decoded for ids in views]))
+
+
+def unseen(study: Study, found: list[Solution]) -> dict[str, list[float]]:
+    """By kind of text, what an unseen paraphrase costs after each content minus after none, in nats a token."""
+    pairs, costs = study.run(remedy_part(NONE)).pairs, {}
+    for mode, kind in MODES.items():
+        costs[kind] = []
+        for each in found:
+            view = View.of(study.generator, pairs[each.problem.pair].paraphrases(kind)[-1], mode, kind=kind)
+            ((own, none),) = nats_after(study.generator, [view], each.content[None].to(study.generator.device))
+            costs[kind].append((own - none) / len(view.target_ids))
+    return costs
+
+
+def apart(found: list[Solution], order: list[str]) -> list[float]:
+    """For each pair the distance of its two solutions over their mean distance to those of others."""
+    contents = torch.stack([each.content for each in found]).double()
+    points = torch.nn.functional.normalize(contents, dim=2).mean(1)
+    distances = torch.cdist(points, points)
+    owners = [each.problem.pair for each in found]
+    same = torch.tensor([[one == other for other in owners] for one in owners])
+    shares = {}
+    for pair in order:
+        mine = torch.tensor([owner == pair for owner in owners])
+        first, second = mine.nonzero()[:2, 0]
+        shares[pair] = (distances[first, second] / distances[mine][:, ~mine].mean()).item()
+    assert same.sum() == 2 * len(owners), "two solutions of each pair"
+    return list(shares.values())
+
+
+def worth(study: Study) -> list[Finding]:
+    """What each remedy is worth beside none; tests are corrected for all remedies and measures together."""
+    table = study.table("remedies")
+    by_name = {name: rows.set_index("pair") for name, rows in table.groupby("remedy", sort=False)}
+    none = by_name[NONE]
+    compared = {
+        (name, measure.column): measure.compared(rows[measure.column], none[measure.column])
+        for name, rows in by_name.items()
+        if name != NONE
+        for measure in MEASURES
+    }
+    tested = {place: each.p for place, each in compared.items() if each.p is not None and not np.isnan(each.p)}
+    corrected = dict(zip(tested, scipy.stats.false_discovery_control(list(tested.values())), strict=True))
+    found = []
+    for name, rows in by_name.items():
+        if name == NONE:
+            continue
+        said = [
+            said_of(measure, compared[name, measure.column], corrected.get((name, measure.column), 1.0))
+            for measure in MEASURES
+        ]
+        found.append(
+            Finding(
+                "10 remedies",
+                f"{name}: steps to exact over those with none",
+                [
+                    Quantity("", compared[name, "steps"]),
+                    Quantity("exact", (rows["exact"].mean(), none["exact"].mean()), ".0f", percent=True),
+                ],
+                [Quantity(measure.column, compared[name, measure.column]) for measure in MEASURES[1:]],
+                Answer(
+                    f"What is {name} worth?",
+                    "; ".join(filter(None, said)) or "of no use here",
+                    "what differs from none with a p below 0.05, corrected for all remedies and measures together",
+                ),
+            )
+        )
+    return found
+
+
+def said_of(measure: Measure, estimate: Estimate, p: float) -> str:
+    """What is said of a remedy by a measure; nothing where its corrected p is too large."""
+    if p >= SURE:
+        return ""
+    neutral = 1 if measure.compared is ratio else 0
+    return measure.better if (estimate.value < neutral) == measure.less else measure.worse
+
+
+def remedies_question(config: StudyConfig) -> Question:
+    """The same pairs from the same two starts with each remedy, until confident."""
+    twice = with_one_restart(joint(config.controls))
+    parts = [
+        Part(remedy_part(name), f"with {name}", replace(settings(config, rule="confident"), **changes), twice)
+        for name, changes in REMEDIES.items()
+    ]
+    return Question(
+        parts=parts,
+        tables=[Table("remedies", remedies, [part.name for part in parts])],
+        findings=[(["remedies"], worth)],
+    )
