@@ -93,7 +93,7 @@ def mean(values: Sequence[float]) -> Estimate:
     """The mean with Student's interval."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
-        return Estimate(float(values.mean()), -math.inf, math.inf, len(values))
+        return Estimate(float(values.mean()) if len(values) else math.nan, -math.inf, math.inf, len(values))
     center, error, free = values.mean(), scipy.stats.sem(values), len(values) - 1
     half = scipy.stats.t.ppf(0.975, free) * error
     p = two_sided(center, error, free)

@@ -1,6 +1,6 @@
 """Across views: does a content that was found for one text of a pair make the pair's other text likelier?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import MODES, Kind
+from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
     ALONE_SIZES,
     NOT_SHOWN,
@@ -28,8 +29,10 @@ from dcm_helpers.inquiry import (
     verdict,
 )
 from dcm_helpers.look import nats_after
-from dcm_helpers.pairs import Pair, content_words
+from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Solution
+from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Content
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio, ratio_of_sums
 from dcm_helpers.stm import View
 
@@ -47,29 +50,41 @@ def alone(study: Study, size: int) -> dict[tuple[str, Kind], Solution]:
 
 
 def partners(study: Study) -> dict[str, dict[str, Pair]]:
-    """For each pair others to compare with, by what they have in common.
+    """For pairs others to compare with, by what they have in common.
 
     Returns:  'other': one whose question is of the same type and whose answer is about as long; 'topic': one of the
-              same topic
+              same topic; 'alike': one of the same topic and type, for those pairs that have one
     """
     by_id = study.run(alone_part(K)).pairs
     true = joint(study.config.num_examples)(study.generator, list(by_id.values()))
     of_answer = {problem.view("answer").target_ids: problem.pair for problem in true}
     exchange = others(lambda *_: true, 1)(study.generator, list(by_id.values()))
     of_type = {each.pair: by_id[of_answer[each.view("answer").target_ids]] for each in exchange}
-    return {"other": of_type, "topic": next_of_topic([by_id[problem.pair] for problem in true])}
+    sample = [by_id[problem.pair] for problem in true]
+    return {
+        "other": of_type,
+        "topic": next_of(sample, lambda pair: pair.topic),
+        "alike": next_of(sample, lambda pair: (pair.topic, pair.question_type)),
+    }
 
 
-def next_of_topic(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    """For each pair the next one of its topic, after the last the first; a pair that is alone stands for itself."""
-    by_topic: dict[str, list[Pair]] = {}
+def next_of(pairs: Sequence[Pair], kind: Callable[[Pair], Hashable]) -> dict[str, Pair]:
+    """For each pair the next one of its kind, after the last the first; those that are alone are left out."""
+    by_kind: dict[Hashable, list[Pair]] = {}
     for pair in sorted(pairs, key=lambda pair: pair.id):
-        by_topic.setdefault(pair.topic, []).append(pair)
+        by_kind.setdefault(kind(pair), []).append(pair)
     return {
         pair.id: following
-        for those in by_topic.values()
+        for those in by_kind.values()
+        if len(those) > 1
         for pair, following in zip(those, [*those[1:], those[0]], strict=True)
     }
+
+
+def shuffled(generator: Generator, text: str) -> tuple[int, ...]:
+    """The tokens of a text in an order drawn from the text: what its words tell without their order."""
+    ids = generator.text_ids(text)
+    return tuple(ids[place] for place in torch.randperm(len(ids), generator=seeded("shuffled words", text)).tolist())
 
 
 def asked_texts(pair: Pair, kind: Kind) -> dict[str, str]:
@@ -79,38 +94,61 @@ def asked_texts(pair: Pair, kind: Kind) -> dict[str, str]:
 
 
 def across(study: Study) -> pd.DataFrame:
-    """What a text costs under its mode after a content for the pair's other text, another pair's, the text itself.
+    """What a text costs under its mode after a content for the pair's other text, other contents, and texts.
 
-    The text stands where a content would, [mode | text | target], so that all is asked in one form.
+    A text stands where a content would, [mode | text | target], so that all is asked in one form.
 
     Returns:  columns K, found_for ('question' or 'answer'), pair, asked (what is asked under the other mode), tokens,
-              and nats after 'own' content, that of another pair ('other', of its type; 'topic', of its topic), 'none',
-              and after their texts ('own_text', 'other_text', 'topic_text')
+              and nats: after its 'own' content; those of other pairs, see :func:`partners`; the 'start' of its own;
+              'none'; each pair's text ('own_text', ...), and its tokens in another order ('own_words', ...); of all
+              these the nats of the first token alone ('own_first', ...)
     """
     generator, partners_of, rows = study.generator, partners(study), []
     pairs = study.run(alone_part(K)).pairs
-    texts: dict[tuple, float] = {}
+    of_texts: dict[tuple, dict[str, float]] = {}
     for size in ALONE_SIZES:
         found = alone(study, size)
+        starts = dict(zip(found, study.starts(alone_part(size), list(found.values())), strict=True))
         for (name, kind), solution in found.items():
-            compared = {"own": pairs[name]} | {how: those[name] for how, those in partners_of.items()}
-            contents = [
-                solution.content,
-                *(found[each.id, kind].content for how, each in compared.items() if how != "own"),
-            ]
-            stacked, mode = torch.stack(contents).to(generator.device), MODE_OF[OTHER[kind]]
+            compared = {"own": pairs[name]} | {how: those[name] for how, those in partners_of.items() if name in those}
+            contents = {how: found[pair.id, kind].content for how, pair in compared.items()}
+            contents["start"] = starts[name, kind].to(solution.content)
             for asked, text in asked_texts(pairs[name], kind).items():
-                view = View.of(generator, text, mode)
-                (costs,) = nats_after(generator, [view], stacked)
+                view = View.of(generator, text, MODE_OF[OTHER[kind]])
+                if (name, kind, asked) not in of_texts:  # the same at all sizes
+                    of_texts[name, kind, asked] = after_texts(generator, view, compared, kind)
+                costs = of_texts[name, kind, asked] | after_contents(generator, view, contents)
                 entry = {"K": size, "found_for": kind, "pair": name, "asked": asked, "tokens": len(view.target_ids)}
-                for how, given in compared.items():
-                    place = (name, kind, asked, how)
-                    if place not in texts:  # the same at all sizes
-                        ids = generator.text_ids(given.text(kind))
-                        ((texts[place],),) = nats_after(generator, [replace(view, given_ids=tuple(ids))], None)
-                    entry[f"{how}_text"] = texts[place]
-                rows.append({**entry, **dict(zip((*compared, "none"), costs, strict=True))})
-    return pd.DataFrame(rows)
+                rows.append(entry | costs)
+    everything = pd.DataFrame(rows)
+    return everything.reindex(columns=everything.columns.union(list(partners_of), sort=False))
+
+
+def after_contents(generator: Generator, view: View, contents: dict[str, Content]) -> dict[str, float]:
+    """What a target, and its first token, cost after each content and after none, by name."""
+    stacked = torch.stack(list(contents.values())).to(generator.device)
+    whole, first = nats_after(generator, [view, first_token(view)], stacked)
+    names = (*contents, "none")
+    return dict(zip(names, whole, strict=True)) | {
+        f"{name}_first": cost for name, cost in zip(names, first, strict=True)
+    }
+
+
+def after_texts(generator: Generator, view: View, compared: dict[str, Pair], kind: Kind) -> dict[str, float]:
+    """What a target, and its first token, cost after each pair's text of a kind, and after its tokens shuffled."""
+    given = {}
+    for how, pair in compared.items():
+        given[f"{how}_text"] = tuple(generator.text_ids(pair.text(kind)))
+        given[f"{how}_words"] = shuffled(generator, pair.text(kind))
+    views = [replace(view, given_ids=ids) for ids in given.values()]
+    views += [replace(first_token(view), given_ids=ids) for ids in given.values()]
+    names = (*given, *(f"{name}_first" for name in given))
+    return {name: cost for name, (cost,) in zip(names, nats_after(generator, views, None), strict=True)}
+
+
+def first_token(view: View) -> View:
+    """The view with nothing but its target's first token."""
+    return replace(view, target_ids=view.target_ids[:1])
 
 
 def learned_again(size: int, study: Study) -> pd.DataFrame:
@@ -137,22 +175,22 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
 
 
 def likelier(study: Study) -> list[Finding]:
-    """How much of what a text tells about the other one a content for it tells.
+    """How much of what a text tells about the other one a content for it tells, and whether it is more than its words.
 
-    Another pair's content is the measure, since any content costs something; one of the same type of question, and one
-    of the same topic, so that neither the form of an answer nor its subject is all that is told.
+    Any content costs something, so another pair's is the measure, beside none; one of the same topic and type, so that
+    subject and form are not all that is told; and the text's own words in another order, since what a content tells may
+    be no more than these.
     """
-    table, pairs, found = study.table("across"), study.run(alone_part(K)).pairs, []
-    unlike = {name for name, pair in pairs.items() if not content_words(pair.question) & content_words(pair.answer)}
+    table, found = study.table("across"), []
     for (size, kind), here in table.groupby(["K", "found_for"], sort=False):
         of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
         other = of.pop("the other text")
-        share, within = told_over_text(other), told_over_text(other, "topic")
-        saved = [mean(other[how] - other["own"]) for how in ("other", "topic")]
-        more = "yes" if within.low > 0 else "no more than of its topic"
-        above = more if share.low > 0 else NOT_SHOWN
-        verdict = ("a trace" if share.low > 0 else "no") if share.high < TRACE else above
-        apart = other[other.index.isin(unlike)]
+        share, alike = told_over_text(other), other.dropna(subset="alike")
+        saved, over_none = mean(other["other"] - other["own"]), mean(other["own"] - other["none"])
+        over_alike = mean(alike["alike"] - alike["own"])
+        texts_alike = mean(alike["alike_text"] - alike["own_text"]) if len(alike) else None
+        over_words = mean((other["other"] - other["own"]) - (other["other_words"] - other["own_words"]))
+        says, p = what_is_told(share, saved, over_none, over_alike, over_words)
         found.append(
             Finding(
                 "7g across views",
@@ -160,32 +198,48 @@ def likelier(study: Study) -> list[Finding]:
                 f"those that the {kind} itself saves as text, K={size}",
                 [Quantity("", share, percent=True)],
                 [
-                    Quantity("over another's of the same topic", within, percent=True),
-                    *(
-                        [Quantity("where they share no word", told_over_text(apart), percent=True)]
-                        if len(apart)
-                        else []
-                    ),
-                    Quantity("saved nats", saved[0]),
-                    Quantity("by the text", mean(other["other_text"] - other["own_text"])),
-                    Quantity("own content minus none", mean(other["own"] - other["none"])),
+                    Quantity("saved nats", saved),
+                    Quantity("of the first token", mean(other["other_first"] - other["own_first"])),
+                    Quantity("own content minus none", over_none),
+                    Quantity("own start minus own content", mean(other["start"] - other["own"])),
+                    Quantity("saved over another's of the same topic and type", over_alike),
+                    *([Quantity("and by their texts", texts_alike)] if texts_alike else []),
+                    Quantity("saved by the text", mean(other["other_text"] - other["own_text"])),
+                    Quantity("by its words in another order", mean(other["other_words"] - other["own_words"])),
+                    Quantity("by the content, more than by its words", over_words),
                     *[Quantity(f"asked for {asked}", told_over_text(rows), percent=True) for asked, rows in of.items()],
                 ],
                 Answer(
-                    f"Does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
-                    verdict,
-                    f"no if the interval lies below {TRACE:.0%} and holds 0, a trace if it lies below and above 0; yes "
-                    "if it reaches further and lies above 0, beside another's of the same topic, too",
-                    None if verdict == "no" else max(each.p for each in saved) if verdict == "yes" else saved[0].p,
+                    f"What does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
+                    says,
+                    f"nothing if the interval lies below {TRACE:.0%} and holds 0; else it must lie above 0, a content "
+                    "must make the text likelier than none does, and than another's of the same topic and type; and it "
+                    "is more than its words if it saves more than these do in another order",
+                    p,
                 ),
             )
         )
     return found
 
 
-def told_over_text(rows: pd.DataFrame, how: str = "other") -> Estimate:
+def what_is_told(
+    share: Estimate, saved: Estimate, over_none: Estimate, over_alike: Estimate, over_words: Estimate
+) -> tuple[str, float | None]:
+    """What a content tells, each claim only where those before it hold, with the p of the weakest of them."""
+    if share.low <= 0:
+        return ("nothing", None) if share.high < TRACE else (NOT_SHOWN, saved.p)
+    if over_none.high >= 0:
+        return "makes it likelier than another's does, not than none", saved.p
+    if over_alike.low <= 0:
+        return "makes it likelier, no more than its topic and type shown", max(saved.p, over_none.p)
+    if over_words.low <= 0:
+        return "as much as its words", max(saved.p, over_none.p, over_alike.p)
+    return "more than its words", max(saved.p, over_none.p, over_alike.p, over_words.p)
+
+
+def told_over_text(rows: pd.DataFrame) -> Estimate:
     """What contents save over others', as a share of what texts save over others'."""
-    return ratio_of_sums(rows[how] - rows["own"], rows[f"{how}_text"] - rows["own_text"])
+    return ratio_of_sums(rows["other"] - rows["own"], rows["other_text"] - rows["own_text"])
 
 
 def sooner(size: int) -> Callable[[Study], list[Finding]]:
