@@ -13,9 +13,9 @@ RULE_PARTS: dict[StopRule, str] = {"exact": "exact-K8", "confident": "confident-
 """By stop rule, the part whose contents were found by it for the same pairs."""
 PRECISIONS = ("float32", "bfloat16")
 ATTENTION = ("sdpa", "eager")
-BATCHES = (1, 16, 97)
+BATCHES = (1, 97)
 """Problems in a batch of this project's decoder."""
-GENERATED = (1, 32)
+GENERATED = (32,)
 """Rows in a batch of Hugging Face's ``generate``."""
 
 
