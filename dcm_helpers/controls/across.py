@@ -28,7 +28,7 @@ from dcm_helpers.inquiry import (
     settings,
     verdict,
 )
-from dcm_helpers.look import nats_after
+from dcm_helpers.look import nats_and_first
 from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Solution
 from dcm_helpers.seeds import seeded
@@ -38,6 +38,8 @@ from dcm_helpers.stm import View
 
 LEARNED_AGAIN = (1, K)
 """Those from which the other text is learned."""
+OTHER_TEXT = "the other text"
+"""What is asked of a content for one text: the pair's other one."""
 TRACE = 0.1
 """Less than this share of what a text tells is called a trace."""
 MODE_OF: dict[Kind, str] = {kind: mode for mode, kind in MODES.items()}
@@ -89,7 +91,7 @@ def shuffled(generator: Generator, text: str) -> tuple[int, ...]:
 
 def asked_texts(pair: Pair, kind: Kind) -> dict[str, str]:
     """What is asked of a content for one text under the mode of the other: that text, and what shares more with it."""
-    other = {"the other text": pair.text(OTHER[kind]), "the same text": pair.text(kind)}
+    other = {OTHER_TEXT: pair.text(OTHER[kind]), "the same text": pair.text(kind)}
     return other | ({"the text, then the other": f"{pair.question} {pair.answer}"} if kind == "question" else {})
 
 
@@ -114,12 +116,18 @@ def across(study: Study) -> pd.DataFrame:
             contents = {how: found[pair.id, kind].content for how, pair in compared.items()}
             contents["start"] = starts[name, kind].to(solution.content)
             for asked, text in asked_texts(pairs[name], kind).items():
-                view = View.of(generator, text, MODE_OF[OTHER[kind]])
+                view, some = View.of(generator, text, MODE_OF[OTHER[kind]]), set(compared)
+                if asked != OTHER_TEXT:  # what shares more is only set beside another's
+                    some = {"own", "other"}
                 if (name, kind, asked) not in of_texts:  # the same at all sizes
-                    of_texts[name, kind, asked] = after_texts(generator, view, compared, kind)
-                costs = of_texts[name, kind, asked] | after_contents(generator, view, contents)
+                    of_texts[name, kind, asked] = after_texts(
+                        generator, view, {how: pair.text(kind) for how, pair in compared.items() if how in some}
+                    )
+                costs = after_contents(
+                    generator, view, {how: each for how, each in contents.items() if how in {*some, "start"}}
+                )
                 entry = {"K": size, "found_for": kind, "pair": name, "asked": asked, "tokens": len(view.target_ids)}
-                rows.append(entry | costs)
+                rows.append(entry | of_texts[name, kind, asked] | costs)
     everything = pd.DataFrame(rows)
     return everything.reindex(columns=everything.columns.union(list(partners_of), sort=False))
 
@@ -127,28 +135,22 @@ def across(study: Study) -> pd.DataFrame:
 def after_contents(generator: Generator, view: View, contents: dict[str, Content]) -> dict[str, float]:
     """What a target, and its first token, cost after each content and after none, by name."""
     stacked = torch.stack(list(contents.values())).to(generator.device)
-    whole, first = nats_after(generator, [view, first_token(view)], stacked)
-    names = (*contents, "none")
-    return dict(zip(names, whole, strict=True)) | {
-        f"{name}_first": cost for name, cost in zip(names, first, strict=True)
-    }
+    (costs,) = nats_and_first(generator, [view], stacked)
+    return by_name((*contents, "none"), costs)
 
 
-def after_texts(generator: Generator, view: View, compared: dict[str, Pair], kind: Kind) -> dict[str, float]:
-    """What a target, and its first token, cost after each pair's text of a kind, and after its tokens shuffled."""
-    given = {}
-    for how, pair in compared.items():
-        given[f"{how}_text"] = tuple(generator.text_ids(pair.text(kind)))
-        given[f"{how}_words"] = shuffled(generator, pair.text(kind))
+def after_texts(generator: Generator, view: View, texts: dict[str, str]) -> dict[str, float]:
+    """What a target, and its first token, cost after each text, and after its tokens in another order."""
+    given = {f"{how}_text": tuple(generator.text_ids(text)) for how, text in texts.items()}
+    given |= {f"{how}_words": shuffled(generator, text) for how, text in texts.items()}
     views = [replace(view, given_ids=ids) for ids in given.values()]
-    views += [replace(first_token(view), given_ids=ids) for ids in given.values()]
-    names = (*given, *(f"{name}_first" for name in given))
-    return {name: cost for name, (cost,) in zip(names, nats_after(generator, views, None), strict=True)}
+    return by_name(tuple(given), [cost for (cost,) in nats_and_first(generator, views, None)])
 
 
-def first_token(view: View) -> View:
-    """The view with nothing but its target's first token."""
-    return replace(view, target_ids=view.target_ids[:1])
+def by_name(names: Sequence[str], costs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Nats of targets by name, and of their first tokens."""
+    whole = {name: cost for name, (cost, _) in zip(names, costs, strict=True)}
+    return whole | {f"{name}_first": first for name, (_, first) in zip(names, costs, strict=True)}
 
 
 def learned_again(size: int, study: Study) -> pd.DataFrame:
@@ -184,7 +186,7 @@ def likelier(study: Study) -> list[Finding]:
     table, found = study.table("across"), []
     for (size, kind), here in table.groupby(["K", "found_for"], sort=False):
         of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
-        other = of.pop("the other text")
+        other = of.pop(OTHER_TEXT)
         share, alike = told_over_text(other), other.dropna(subset="alike")
         saved, over_none = mean(other["other"] - other["own"]), mean(other["own"] - other["none"])
         over_alike = mean(alike["alike"] - alike["own"])

@@ -27,6 +27,7 @@ from .trajectory import Recorder as Recorder
 from .trajectory import principal_directions as principal_directions
 from .trajectory import travel as travel
 from .transfer import nats_after as nats_after
+from .transfer import nats_and_first as nats_and_first
 from .variety import ablated as ablated
 from .variety import expected_overlap as expected_overlap
 from .variety import found_again as found_again

@@ -31,6 +31,11 @@ class Scores:
         return self.nll.sum(1) / self.lengths
 
     @property
+    def first(self) -> Float[Tensor, " N"]:
+        """-log p of the target's first token, in nats."""
+        return self.nll[:, 0]
+
+    @property
     def loss_text(self) -> Float[Tensor, " N"]:
         """Mean -log p over the target without its EOS, in nats per token (0 for a target of EOS alone)."""
         return self.nll.masked_fill(self.is_eos, 0).sum(1) / (self.lengths - 1).clamp(min=1)

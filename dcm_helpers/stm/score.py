@@ -57,10 +57,10 @@ def scored(logits: Logits, layout: Layout) -> Scores:
 def score_rows(generator: Generator, rows: Sequence[Row], contents: Contents | None, K: int) -> list[dict[str, float]]:
     """Score any number of rows without gradients, in groups of similar length.
 
-    Returns:  for each row, in order: ``loss`` and ``loss_text`` in nats per token, ``p_eos``, ``min_p``,
-              ``teacher_forced_exact``
+    Returns:  for each row, in order: ``loss`` and ``loss_text`` in nats per token, ``first`` in nats, ``p_eos``,
+              ``min_p``, ``teacher_forced_exact``
     """
-    names = ("loss", "loss_text", "p_eos", "min_p", "teacher_forced_exact")
+    names = ("loss", "loss_text", "first", "p_eos", "min_p", "teacher_forced_exact")
 
     def score_group(group: list[int]) -> list[dict[str, float]]:
         layout = lay_out(generator, [rows[index] for index in group], K)
