@@ -274,7 +274,7 @@ def test_every_setting_is_a_flag_with_help(capsys):
     text = capsys.readouterr().out
     groups = (RunConfig, GeneratorConfig, DataConfig, OptimizerConfig)
     names = {field.name for group in groups for field in dataclasses.fields(group)}
-    for name in names - {"generator", "data", "optimizer"} | {"all", "resume", "preset"}:
+    for name in names - {"generator", "data", "optimizer", "terms"} | {"all", "resume", "preset", "term"}:
         assert f"--{name.replace('_', '-')}" in text
 
 

@@ -39,7 +39,6 @@ NamedNumber = Annotated[
 
 
 def term_help(default: str) -> str:
-    """The hint behind the help of terms: all there are, each with one line, a usual number and its source."""
+    """The hint behind the help of terms: all there are, each with a usual number; `objective/table.py` says more."""
     terms = importlib.import_module("dcm_helpers.objective").TERMS
-    lines = (f"{name}={term.usual:g}: {term.does} ({term.source})" for name, term in terms.items())
-    return "(repeatable) " + "; ".join(lines)
+    return f"(repeatable; {', '.join(f'{name}={term.usual:g}' for name, term in terms.items())})"
