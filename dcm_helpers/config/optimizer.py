@@ -33,7 +33,7 @@ class OptimizerConfig:
     seed: int = 0
     """Seed of the starts."""
     batch_size: int | None = None
-    """Problems at once; None fills the device. Rounding changes with it: in bfloat16 a pair may take other steps."""
+    """Problems at once; None fills the device."""
     schedule: Schedule = "constant"
     """Learning rate in a restart: 'cosine' falls to 0, 'progressive' to a tenth after 40 % of the steps."""
     # the usual 0.999 remembers the first, largest gradients for longer than most problems take
@@ -54,10 +54,9 @@ class OptimizerConfig:
         tyro.conf.UseAppendAction,
         tyro.conf.arg(name="term", help_behavior_hint=term_help),
     ] = ()
-    """What is minimized beside cross-entropy, by name and number."""
+    """More than cross-entropy."""
     parameterization: Lives = "direct"
-    """What is optimized: slots themselves; 'held_norm': their directions; 'mlp': what a small network makes of them;
-    'projection': their places in a random subspace."""
+    """Where contents live; in `held_norm` directions alone move."""
 
     def __post_init__(self):
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")

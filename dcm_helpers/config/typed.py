@@ -39,6 +39,6 @@ NamedNumber = Annotated[
 
 
 def term_help(default: str) -> str:
-    """The hint behind the help of terms: all there are, each with a usual number; `objective/table.py` says more."""
+    """The hint behind the help of terms: all there are; `objective/table.py` says more of each."""
     terms = importlib.import_module("dcm_helpers.objective").TERMS
-    return f"(repeatable; {', '.join(f'{name}={term.usual:g}' for name, term in terms.items())})"
+    return f"(repeatable; {', '.join(terms)})"
