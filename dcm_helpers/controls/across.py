@@ -23,6 +23,7 @@ from dcm_helpers.inquiry import (
     alone_part,
     apart,
     counted_slots,
+    grouped,
     joint,
     others,
     settings,
@@ -72,12 +73,9 @@ def partners(study: Study) -> dict[str, dict[str, Pair]]:
 
 def next_of(pairs: Sequence[Pair], kind: Callable[[Pair], Hashable]) -> dict[str, Pair]:
     """For each pair the next one of its kind, after the last the first; those that are alone are left out."""
-    by_kind: dict[Hashable, list[Pair]] = {}
-    for pair in sorted(pairs, key=lambda pair: pair.id):
-        by_kind.setdefault(kind(pair), []).append(pair)
     return {
         pair.id: following
-        for those in by_kind.values()
+        for those in grouped(sorted(pairs, key=lambda pair: pair.id), kind).values()
         if len(those) > 1
         for pair, following in zip(those, [*those[1:], those[0]], strict=True)
     }

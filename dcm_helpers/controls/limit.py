@@ -19,6 +19,7 @@ from dcm_helpers.inquiry import (
     Study,
     StudyConfig,
     Table,
+    grouped,
     joint,
     long_part,
     restating,
@@ -45,12 +46,12 @@ def limit_parts(name: str) -> tuple[str, str]:
 
 def blocks(problems: Sequence[Problem], kinds: Sequence[str]) -> list[tuple[Problem, Problem]]:
     """Two problems each, whose questions are of one type and whose answers are about as long, as far as they can be."""
-    by_kind: dict[str, list[Problem]] = {}
-    for problem, kind in zip(problems, kinds, strict=True):
-        by_kind.setdefault(kind, []).append(problem)
+    by_kind = grouped(zip(problems, kinds, strict=True), lambda both: both[1])
     made, left = [], []
     for _, those in sorted(by_kind.items()):
-        ordered = sorted(those, key=lambda problem: (len(problem.view("answer").target_ids), problem.id))
+        ordered = sorted(
+            [problem for problem, _ in those], key=lambda problem: (len(problem.view("answer").target_ids), problem.id)
+        )
         made += zip(ordered[::2], ordered[1::2], strict=False)
         left += ordered[len(ordered) // 2 * 2 :]
     return [*made, *zip(left[::2], left[1::2], strict=False)]

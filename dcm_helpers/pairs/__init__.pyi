@@ -2,4 +2,3 @@ from .load import SOURCES as SOURCES
 from .load import Dataset as Dataset
 from .load import load_pairs as load_pairs
 from .pair import Pair as Pair
-from .words import content_words as content_words

@@ -42,6 +42,8 @@ class Phase1a:
     """Set it (from a signal handler or a button) to end after the current step with everything finished stored."""
     again: set[str] = field(default_factory=set)
     """Problems that have a record and are done once more: their contents are gone."""
+    words_alone: bool = False
+    """Set once the encoder that stage 3 judges by could not be had: it is not asked for again."""
 
     def run(self) -> dict:
         """Run the configured stages in order, each only if the one before passed its gate, and summarize.
@@ -153,10 +155,13 @@ class Phase1a:
 
     def alike(self, written: str, wanted: Sequence[str]) -> bool:
         """Whether a text says the same as one of others; without the encoder, which is fetched, words alone decide."""
+        if self.words_alone:
+            return False
         try:
             return says_the_same(written, wanted)
         except InputError as error:
             print(f"{error}\nUntil then texts are judged by their words alone.", file=sys.stderr)
+            self.words_alone = True
             return False
 
     def solve(self, stage: int, problems: Sequence[Problem], config: OptimizerConfig) -> Iterator[Result]:

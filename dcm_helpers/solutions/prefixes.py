@@ -8,7 +8,7 @@ import pandas as pd
 
 from dcm_helpers.config import DataConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.inquiry import BITS, Answer, Finding, Question, Study, StudyConfig, Table, settings
+from dcm_helpers.inquiry import BITS, Answer, Finding, Question, Study, StudyConfig, Table, grouped, settings
 from dcm_helpers.look import nats_after
 from dcm_helpers.optimize import Solver
 from dcm_helpers.pairs import Pair, load_pairs
@@ -69,9 +69,7 @@ def longest_prefixes(solver: Solver, texts: Iterable[Problem]) -> Iterator[Held]
 
 def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
     """Texts longer than a vector holds: the contexts of two pairs of a topic each, asked for without a mode."""
-    by_topic: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        by_topic.setdefault(pair.topic, []).append(pair)
+    by_topic = grouped(pairs, lambda pair: pair.topic)
     return [
         Problem(problem_id(one.id, "passage"), (View.of(generator, f"{one.context} {other.context}"),), one.id)
         for _, those in sorted(by_topic.items())

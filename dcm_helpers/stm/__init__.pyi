@@ -15,6 +15,7 @@ from .layout import require_fits as require_fits
 from .layout import view_rows as view_rows
 from .layout import why_too_long as why_too_long
 from .losses import Scores as Scores
+from .losses import margins as margins
 from .metrics import contains_answer as contains_answer
 from .metrics import degeneration as degeneration
 from .metrics import exact_match as exact_match

@@ -78,6 +78,11 @@ class Layout:
     leading_slots: Int[Tensor, " leading"]
     """Contents whose first row stands here: over the groups of a step every content is named once."""
 
+    @property
+    def targets(self) -> Int[Tensor, " M"]:
+        """The M real target token ids."""
+        return self.target_ids[self.target_rows, self.target_columns]
+
     def embeddings(self, contents: Contents | None) -> Embeddings:
         """The rows with the contents in their places; differentiable in the contents."""
         if not len(self.content_slots):

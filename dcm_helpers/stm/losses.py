@@ -1,8 +1,9 @@
 """What a forward pass says about each target token: losses in nats per token, and whether the token wins."""
 
+import math
 from dataclasses import dataclass
 
-from dcm_helpers.shapes import Bool, Float, Mask, Tensor
+from dcm_helpers.shapes import Bool, Float, Int, Logits, Mask, Tensor
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,9 @@ class Scores:
     def teacher_forced_exact(self) -> Bool[Tensor, " N"]:
         """Whether every target token, EOS included, is the most probable one under teacher forcing."""
         return self.correct.all(1)
+
+
+def margins(logits: Logits, targets: Int[Tensor, " M"]) -> Float[Tensor, " M"]:
+    """Logit of each target token minus the largest other: above 0 exactly where it is the most probable one."""
+    own, others = logits.gather(1, targets[:, None]), logits.scatter(1, targets[:, None], -math.inf)
+    return (own - others.max(1, keepdim=True).values)[:, 0]

@@ -40,8 +40,7 @@ def target_logits(generator: Generator, layout: Layout, contents: Contents | Non
 
 def scored(logits: Logits, layout: Layout) -> Scores:
     """Score aligned logits against the targets, in float32 or better."""
-    places = (layout.target_rows, layout.target_columns)
-    targets = layout.target_ids[places]
+    places, targets = (layout.target_rows, layout.target_columns), layout.targets
     logits = logits.to(torch.promote_types(torch.float32, logits.dtype))
     nll = F.cross_entropy(logits, targets, reduction="none")
     # a token that only ties is written or not, by the order of ids

@@ -6,10 +6,10 @@ Another study has another Generator and the same pairs: does what was found hold
 import pandas as pd
 
 from dcm_helpers.files import write_safely
-from dcm_helpers.inquiry import Study, StudyConfig, open_study
+from dcm_helpers.inquiry import SURE, Study, StudyConfig, open_study
 from dcm_helpers.stats import correlation, partial_correlation, ratio
 from dcm_helpers.study.questions import all_findings, parts_of, plan
-from dcm_helpers.study.told import FEWEST, SURE, answers_told, corrected, findings_told, markdown, told
+from dcm_helpers.study.told import FEWEST, answers_told, corrected, findings_told, markdown, told
 
 
 def findings_table(study: Study, *names: str) -> pd.DataFrame:
@@ -18,13 +18,7 @@ def findings_table(study: Study, *names: str) -> pd.DataFrame:
 
 
 def answers_table(study: Study) -> pd.DataFrame:
-    """The few findings that answer the study's questions, without their controls.
-
-    Answers that rest on a test are one family: their p are corrected together for the share of false ones among those
-    that are told (Benjamini and Hochberg), and what does not remain below 0.05 is not shown.
-
-    Returns:  columns question, answer, figure, corrected p
-    """
+    """The few findings that answer the study's questions, as :func:`~dcm_helpers.study.told.answers_told` has them."""
     return answers_told(all_findings(study))
 
 
@@ -38,7 +32,7 @@ def page(study: Study, made: pd.DataFrame) -> str:
 
     A study with another Generator than the reference study's is set beside that one.
     """
-    manifest = next(study.folder(part.name).manifest for part in parts_of(study.config) if study.has(part.name))
+    manifest = manifest_of(study)
     versions, generator = manifest["versions"], manifest["generator"]
     for name in ("mean steps", "minutes", "MB"):
         made[name] = [f"{number:.1f}" if pd.notna(number) else "" for number in made[name]]
@@ -49,7 +43,7 @@ def page(study: Study, made: pd.DataFrame) -> str:
             by_rule.setdefault(finding.answer.rule, {})[finding.answer.question] = None
     rules = "\n".join(f"- {rule[0].upper()}{rule[1:]}: {' '.join(asked)}" for rule, asked in by_rule.items())
     reference = open_study(StudyConfig().output_dir)
-    repeats = generator_name(reference) != generator["name"]
+    repeats = manifest_of(reference)["generator"]["name"] != generator["name"]
     return f"""# {study.config.title}
 
 Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
@@ -109,10 +103,9 @@ Are the same pairs hard for both Generators? Steps to exact, pair by pair, in ev
 """
 
 
-def generator_name(study: Study) -> str:
-    """The Generator that a study was made with."""
-    made = next(part.name for part in parts_of(study.config) if study.has(part.name))
-    return study.folder(made).manifest["generator"]["name"]
+def manifest_of(study: Study) -> dict:
+    """What the first of a study's parts was made with."""
+    return next(study.folder(part.name).manifest for part in parts_of(study.config) if study.has(part.name))
 
 
 def answers_beside(*both: Study) -> pd.DataFrame:
@@ -129,7 +122,8 @@ def answers_beside(*both: Study) -> pd.DataFrame:
             (one, says), (other, says_too) = (those[question] for those in answers)
             agree = "yes" if says == says_too else "no"
             rows.append((question, says, told(one.figure), says_too, told(other.figure), agree))
-    columns = [f"{generator_name(study)}{what}" for study in both for what in ("", ": figure")]
+    names = [manifest_of(study)["generator"]["name"] for study in both]
+    columns = [f"{name}{what}" for name in names for what in ("", ": figure")]
     return pd.DataFrame(rows, columns=["question", *columns, "both say so"])
 
 

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 import scipy.stats
 
-from dcm_helpers.inquiry import NOT_SHOWN, Finding
+from dcm_helpers.inquiry import NOT_SHOWN, SURE, Finding
 from dcm_helpers.stats import Estimate, Quantity
 
 FEWEST = 16
 """What rests on fewer pairs is called an anecdote."""
-SURE = 0.05
-"""An answer whose corrected p is not below this is not shown."""
 LEAST_P = 1e-4
 """Smaller p are told as below this."""
 

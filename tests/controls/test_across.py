@@ -1,8 +1,8 @@
 """Across views: whom a pair is compared with."""
 
 from dcm_helpers.controls.across import asked_texts, next_of, shuffled, what_is_told
+from dcm_helpers.controls.transfer import content_words
 from dcm_helpers.inquiry import sample_of
-from dcm_helpers.pairs import content_words
 from dcm_helpers.stats import Estimate
 
 
