@@ -21,10 +21,10 @@ from dcm_helpers.inquiry import (
     Table,
     grouped,
     joint,
+    long_pairs,
     long_part,
+    long_settings,
     restating,
-    settings,
-    shortest,
     verdict,
 )
 from dcm_helpers.look import nats_after
@@ -185,14 +185,12 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
 
 def limit_question(config: StudyConfig) -> Question:
     """Long pairs at one slot, and pairs that restate the question, each beside the same texts exchanged in blocks."""
-    one = settings(config, 1, num_steps=config.num_steps)
-
     of_set = {
-        "long": ("long", shortest(joint(None), config.controls)),
+        "long": ("long", long_pairs(config)),
         "restated": ("pairs", restating(joint(config.controls))),
     }
     parts = [
-        Part(part, f"{SETS[name]}, 1 slot", one, in_blocks(problems, exchanged), dataset=dataset)
+        Part(part, f"{SETS[name]}, 1 slot", long_settings(config, 1), in_blocks(problems, exchanged), dataset=dataset)
         for name, (dataset, problems) in of_set.items()
         for part, exchanged in zip(limit_parts(name), (False, True), strict=True)
         if part != long_part(1)  # which the question of capacity has

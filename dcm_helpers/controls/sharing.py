@@ -24,16 +24,14 @@ from dcm_helpers.inquiry import (
 )
 from dcm_helpers.stats import Estimate, Quantity, crossed_ratio, ratio
 
-EXCHANGES = 3
-"""How often answers are exchanged among all pairs, so that every question meets so many answers of others."""
 EFFECTS = "questions' and answers' own effects are taken out"
 RESTATED = "restated-"
 """In names of parts: the answer first repeats the question."""
 
 
-def others_parts(size: int, variant: str = "") -> list[str]:
+def others_parts(size: int, exchanges: int, variant: str = "") -> list[str]:
     """The parts that have exchanged answers at so many slots, one for each exchange."""
-    return [f"exact-{variant}others{number + 1}-K{size}" for number in range(EXCHANGES)]
+    return [f"exact-{variant}others{number + 1}-K{size}" for number in range(exchanges)]
 
 
 def true_part(size: int, variant: str = "") -> str:
@@ -48,7 +46,7 @@ def crossed_parts(size: int, problems: Problems, config: StudyConfig, variant: s
         Part(true_part(size, variant), f"pairs{told}, {counted_slots(size)}", until_exact, problems),
         *[
             Part(name, f"others' answers{told}, {counted_slots(size)}", until_exact, others(problems, turn))
-            for turn, name in enumerate(others_parts(size, variant), start=1)
+            for turn, name in enumerate(others_parts(size, config.exchanges, variant), start=1)
         ],
     ]
 
@@ -59,7 +57,7 @@ def crossed_steps(study: Study, size: int, variant: str = "") -> pd.DataFrame:
     Returns:  beside its columns question and answer (their token ids as text) and own (whether they belong together)
     """
     tables = []
-    for part in (true_part(size, variant), *others_parts(size, variant)):
+    for part in (true_part(size, variant), *others_parts(size, study.config.exchanges, variant)):
         texts = {
             record["problem"]: [str(view["target_ids"]) for view in record["views"]] for record in study.records(part)
         }
@@ -90,7 +88,7 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
                 "7a mismatched",
                 f"{whose} over answers of the same type and length, K={size}: steps to exact, as a ratio",
                 [Quantity("", steps), Quantity("reconstructed", shares, ".0f", percent=True)],
-                [Quantity("answers of others for each question:", float(EXCHANGES), ".0f")],
+                [Quantity("answers of others for each question:", float(study.config.exchanges), ".0f")],
                 Answer(
                     f"Do {whose} take fewer steps than mismatched ones, K={size}?",
                     verdict(1, "fewer steps", "more steps", steps),
@@ -149,16 +147,18 @@ def sharing_question(config: StudyConfig) -> Question:
     everything = joint(config.num_examples)
     restated = restating(joint(config.controls))
     halved = [size for size in config.exchanged if size / 2 in ALONE_SIZES]
+    both = [(size, "") for size in config.exchanged] + [(K, RESTATED)]
+    needs = {
+        (size, variant): [true_part(size, variant), *others_parts(size, config.exchanges, variant)]
+        for size, variant in both
+    }
     return Question(
         parts=[
             *[part for size in config.exchanged for part in crossed_parts(size, everything, config)],
             *crossed_parts(K, restated, config, RESTATED),
         ],
         findings=[
-            *[([true_part(size), *others_parts(size), alone_part(size // 2)], split(size)) for size in halved],
-            *[
-                ([true_part(size, variant), *others_parts(size, variant)], crossed(size, variant))
-                for size, variant in (*((size, "") for size in config.exchanged), (K, RESTATED))
-            ],
+            *[([*needs[size, ""], alone_part(size // 2)], split(size)) for size in halved],
+            *[(needs[size, variant], crossed(size, variant)) for size, variant in both],
         ],
     )

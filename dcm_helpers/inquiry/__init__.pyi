@@ -18,13 +18,14 @@ from .part import apart as apart
 from .part import counted_slots as counted_slots
 from .part import grouped as grouped
 from .part import joint as joint
+from .part import long_pairs as long_pairs
 from .part import long_part as long_part
+from .part import long_settings as long_settings
 from .part import others as others
 from .part import restarted as restarted
 from .part import restating as restating
 from .part import sample_of as sample_of
 from .part import settings as settings
-from .part import shortest as shortest
 from .part import size_part as size_part
 from .part import with_one_restart as with_one_restart
 from .size import SIZES as SIZES

@@ -80,6 +80,11 @@ def long_part(slots: int) -> str:
     return "long-K1" if slots == 1 else f"exact-long-K{slots}"
 
 
+def long_settings(config: StudyConfig, slots: int) -> OptimizerConfig:
+    """How pairs with long answers are optimized: with one slot as far as it goes, which is where its limit is seen."""
+    return settings(config, slots, "minimize" if slots == 1 else "exact", num_steps=config.num_steps)
+
+
 def grouped(items: Iterable[Item], kind: Callable[[Item], Hashable]) -> dict[Hashable, list[Item]]:
     """Things by kind, in the order in which they come."""
     groups: dict[Hashable, list[Item]] = {}
@@ -138,11 +143,11 @@ def restating(problems: Problems) -> Problems:
     return lambda generator, pairs: [restated(generator, problem) for problem in problems(generator, pairs)]
 
 
-def shortest(problems: Problems, count: int) -> Problems:
-    """Those with the fewest tokens in all: longer ones are far beyond what one slot holds."""
+def long_pairs(config: StudyConfig) -> Problems:
+    """Of the pairs with long answers, those with the fewest tokens: longer ones are far beyond what one slot holds."""
 
     def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-        found = problems(generator, pairs)
-        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[:count]
+        found = joint_problems(generator, pairs)
+        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[: config.controls]
 
     return make

@@ -42,6 +42,8 @@ class StudyConfig:
     """Slots of the capacity parts, beside the base's."""
     exchanged: tuple[int, ...] = (2, 8)
     """Slots at which all pairs are set beside pairs with exchanged answers."""
+    exchanges: int = 3
+    """Times that answers are exchanged among all pairs, so that every question meets so many answers of others."""
     far: bool = True
     """Look closely at contents found at ten times the learning rate, too."""
     near_tokens: tuple[float, ...] = (0.001, 0.01, 0.1)
@@ -54,7 +56,7 @@ class StudyConfig:
     """Folder of the study."""
 
     def __post_init__(self):
-        for name in ("num_examples", "controls", "landscape", "few", "restarts", "shuffles", "num_steps"):
+        for name in ("num_examples", "controls", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
         for name in ("capacities", "exchanged", "near_tokens"):
@@ -71,9 +73,8 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "dtype": "bfloat16",
             "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls"),
             "base": 24,
-            "landscape": 24,
             "capacities": (),
-            "exchanged": (1, 2, 8),
+            "exchanges": 1,
             "far": False,
             "output_dir": str(PROJECT / "results" / "replication"),
         },

@@ -15,9 +15,10 @@ from dcm_helpers.inquiry import (
     Table,
     counted_slots,
     joint,
+    long_pairs,
     long_part,
+    long_settings,
     settings,
-    shortest,
     size_part,
 )
 from dcm_helpers.look import nats_after
@@ -180,8 +181,8 @@ def capacity_question(config: StudyConfig) -> Question:
             Part(
                 long_part(slots),
                 f"long answers, {counted_slots(slots)}",
-                settings(config, slots, "minimize" if slots == 1 else "exact", num_steps=config.num_steps),
-                shortest(joint(None), config.controls),
+                long_settings(config, slots),
+                long_pairs(config),
                 dataset="long",
             )
             for slots in LONG_SIZES

@@ -15,6 +15,11 @@ from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.stats import Quantity, mean, share
 from dcm_helpers.stm import Problem, View, problem_id
 
+MODE = "A"
+"""What passages are asked for by."""
+PUBLISHED_LR = 0.1
+"""That of the published capacity, which this is set beside."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -68,10 +73,14 @@ def longest_prefixes(solver: Solver, texts: Iterable[Problem]) -> Iterator[Held]
 
 
 def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
-    """Texts longer than a vector holds: the contexts of two pairs of a topic each, asked for without a mode."""
+    """Texts longer than a vector holds: the contexts of two pairs of a topic each, asked for as an answer is.
+
+    With a mode, so that the vector is not the first position: a Llama makes of that one a sink of attention, from which
+    11 of 24 passages do not get as far as their first token in 100 steps of SmolLM2.
+    """
     by_topic = grouped(pairs, lambda pair: pair.topic)
     return [
-        Problem(problem_id(one.id, "passage"), (View.of(generator, f"{one.context} {other.context}"),), one.id)
+        Problem(problem_id(one.id, "passage"), (View.of(generator, f"{one.context} {other.context}", MODE),), one.id)
         for _, those in sorted(by_topic.items())
         for one, other in zip(those[::2], those[1::2], strict=False)
     ]
@@ -84,13 +93,13 @@ def prefixes(study: Study) -> pd.DataFrame:
               whole (whether that is the whole passage), steps
     """
     config, generator = study.config, study.generator
-    optimizer = settings(config, 1, "exact", num_steps=config.num_steps)
-    texts = passages(generator, load_pairs(DataConfig(dataset="long")).pairs)[: config.controls]
+    optimizer = settings(config, 1, "exact", num_steps=config.num_steps // 2, lr=PUBLISHED_LR)
+    texts = passages(generator, load_pairs(DataConfig(dataset="long")).pairs)[: config.few]
     rows = []
     for each in longest_prefixes(study.make_solver(generator, optimizer), texts):
         (view,) = each.problem.views
         # a Generator without a BOS of its own has EOS before a text
-        alone = replace(view, given_ids=() if generator.bos_ids else (generator.eos_id,))
+        alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
         ((nats,),) = nats_after(generator, [alone], None) if view.target_ids else ((0.0,),)
         rows.append(
             {

@@ -12,11 +12,11 @@ from dcm_helpers.controls.limit import (
     saved_when_left,
     seen_mostly,
 )
-from dcm_helpers.inquiry import joint, shortest
+from dcm_helpers.inquiry import StudyConfig, long_pairs
 
 
 def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):
-    problems = shortest(joint(None), 40)
+    problems = long_pairs(StudyConfig(controls=40))
     kinds = {pair.id: pair.question_type for pair in pairs}
     true, exchanged = (in_blocks(problems, how)(tiny, pairs) for how in (False, True))
     assert [each.id for each in true] == [each.id for each in exchanged] and len(true) >= 34

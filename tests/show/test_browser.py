@@ -187,7 +187,7 @@ def test_a_saved_notebook_keeps_its_figures(executed, browser, lab, root, photog
                 break
             again.mouse.wheel(0, 400)
             again.wait_for_timeout(50)
-        assert figure.locator(".main-svg").count() > 0
+        figure.locator(".main-svg").first.wait_for()  # Plotly marks its place first, and draws in it later
     again.locator(".dcm-panel").scroll_into_view_if_needed()
     assert again.locator(".dcm-panel .right").count() == 2, "the stored decode is there"
     photograph(again, "lab_reopened")

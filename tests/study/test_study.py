@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dcm_helpers.controls.sharing import EXCHANGES
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import SIZES, StudyConfig, families, family_parts, joint, others, sample_of, size_of
 from dcm_helpers.stm import joint_problems
@@ -50,7 +49,7 @@ def test_parts_share_pairs_and_starts():
 def test_exchanged_answers_are_of_the_type_and_length(tiny, pairs):
     """Every question meets several answers of others, so that its own difficulty and theirs can be told apart."""
     true, kinds = joint(None)(tiny, pairs), {pair.id: pair.question_type for pair in pairs}
-    made = [others(joint(97), number + 1)(tiny, pairs) for number in range(EXCHANGES)]
+    made = [others(joint(97), number + 1)(tiny, pairs) for number in range(StudyConfig().exchanges)]
     own = {problem.pair: problem.view("answer").target_ids for problem in true}
     asker = {own[pair.id]: pair.id for pair in sample_of(pairs, 97)}
     for exchange in made:
@@ -62,4 +61,4 @@ def test_exchanged_answers_are_of_the_type_and_length(tiny, pairs):
         longer = [abs(len(own[p.pair]) - len(answer)) for p, answer in zip(exchange, given, strict=True)]
         assert sum(longer) / len(longer) < 4
     met = {(p.pair, p.view("answer").target_ids) for exchange in made for p in exchange}
-    assert len(met) == EXCHANGES * 97, "no question meets an answer twice"
+    assert len(met) == StudyConfig().exchanges * 97, "no question meets an answer twice"
