@@ -30,7 +30,7 @@ STALL_STEPS = 200
 """An attempt that is not reconstructed is given up after this many steps without IMPROVEMENT."""
 IMPROVEMENT = 0.01
 """Relative decrease of the best loss that counts as improvement."""
-ADDED_LATER: frozenset[str] = frozenset()
+ADDED_LATER = frozenset({"task_steps"})
 """Settings that earlier versions lack, by name: at their default they identify no run, so that old ones continue."""
 NEWER = ("mlp", "projection")
 """Parameterizations that the first versions lacked."""

@@ -68,6 +68,9 @@ class RunConfig:
     """Go on when a stage falls short of its gate."""
     num_validate: int | None = None
     """Stage 3 decodes this many converged pairs; None decodes all."""
+    task_steps: int = 0
+    """Steps of a task-level prompt that stage 2 compares answers with, found for half of the pairs and used on the
+    others; 0: none."""
     single_slot: bool = False
     """Stage 1 uses a single content slot in place of K."""
     mode_tokens: tuple[str, ...] = tuple(MODES)
@@ -87,6 +90,7 @@ class RunConfig:
             self.num_validate is None or self.num_validate >= 1,
             f"num_validate is {self.num_validate}; expected at least 1",
         )
+        require(self.task_steps >= 0, f"task_steps is {self.task_steps}; expected 0 (none) or more")
         require("\0" not in self.output_dir, f"output_dir is {self.output_dir!r}; expected a folder")
         if self.run_name is not None:
             require(
@@ -116,9 +120,14 @@ class RunConfig:
             del settings[name]
         for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
             del settings[group][name]
-        defaults = (dataclasses.asdict(GeneratorConfig()), dataclasses.asdict(DataConfig()), OptimizerConfig().stored())
-        for group, default in zip(("generator", "data", "optimizer"), defaults, strict=True):
-            at_default = {name for name, value in settings[group].items() if value == default.get(name)}
-            for name in at_default & ADDED_LATER:
-                del settings[group][name]
+        # at its default, what earlier versions lack identifies no run, so that theirs continue
+        for group, default in (
+            (settings, {each.name: each.default for each in dataclasses.fields(RunConfig)}),
+            (settings["generator"], dataclasses.asdict(GeneratorConfig())),
+            (settings["data"], dataclasses.asdict(DataConfig())),
+            (settings["optimizer"], OptimizerConfig().stored()),
+        ):
+            for name in ADDED_LATER & group.keys():
+                if group[name] == default.get(name):
+                    del group[name]
         return settings

@@ -5,28 +5,39 @@ Every baseline is given per view, in nats per token, with EOS (``loss``) and wit
 * ``random``: the mean over 8 seeded draws of K random token embeddings in the content's place;
 * ``single_token``: the mean over 8 seeded draws of one random token embedding;
 * ``question_only``: the answer after the question as text;
-* ``full_context``: the answer after context and question as text, the question after the context as text.
+* ``full_context``: the answer after context and question as text, the question after the context as text;
+* ``task``: the answer after its question as text, after a task-level prompt that was found for other pairs.
 
 Text stands in the Generator's prompt format (see :mod:`dcm_helpers.generator.frozen`).
 """
 
+from collections.abc import Sequence
+from threading import Event
+
 import torch
 
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import require
+from dcm_helpers.files import is_there
+from dcm_helpers.forms import checked
 from dcm_helpers.generator import Generator, token_rows
+from dcm_helpers.optimize import answers_after_questions, task_prompt
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, score_rows, text_prompts
+from dcm_helpers.store import Loss, RunFolder
 
 DRAWS = 8
-Loss = dict[str, float]
-"""``loss`` and ``loss_text``, in nats per token."""
+TASK = "task.json"
+"""The file of a run that holds its task-level baseline, by pair."""
 
 
 def view_baselines(
-    generator: Generator, problem: Problem, pair: Pair, K: int, seed: int
+    generator: Generator, problem: Problem, pair: Pair, K: int, seed: int, task: Loss | None = None
 ) -> list[dict[str, Loss | None]]:
     """The baselines of each view of a joint problem.
 
+    Args:     task  that of its answer, where :func:`task_losses` found one
     Returns:  per view, name -> losses; None where it does not apply (no context) or the prompt exceeds the window
     """
     draws = {"random": K, "single_token": 1}
@@ -44,7 +55,42 @@ def view_baselines(
     for result, view in zip(results, problem.views, strict=True):
         for name, prompt in prompts.get(view.kind, {}).items():
             result[name] = text_loss(generator, view, *prompt) if prompt else None
+        if task and view.kind == "answer":
+            result["task"] = task
     return results
+
+
+def task_losses(
+    generator: Generator, pairs: Sequence[Pair], config: OptimizerConfig, stop: Event | None = None
+) -> dict[str, Loss]:
+    """What answers cost after their question as text, after a task-level prompt that never saw them.
+
+    Pairs are put into two halves in turn. A prompt is found for each half, and used on the other.
+
+    Args:     config  of the prompt; it has one restart of ``num_steps``
+    Returns:  by pair; of no pair once ``stop`` is set
+    Raises:   InputError if there are fewer than two pairs
+    """
+    require(len(pairs) > 1, "a task-level prompt is found for some pairs and used on others; expected at least 2 pairs")
+    halves, losses = (pairs[::2], pairs[1::2]), {}
+    for others, own in (halves, halves[::-1]):
+        prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop).content
+        if stop is not None and stop.is_set():
+            return {}
+        rows = [Row.of(generator, view, 0) for view in answers_after_questions(generator, own)]
+        scores = score_rows(generator, rows, prompt[None].to(generator.device), config.K)
+        for pair, found in zip(own, scores, strict=True):
+            losses[pair.id] = {key: found[key] for key in ("loss", "loss_text")}
+    return losses
+
+
+def kept_task_losses(folder: RunFolder) -> dict[str, Loss]:
+    """Those that a run has already, by pair; empty before they were found.
+
+    Raises:   InputError if the file is damaged
+    """
+    path, way_out = folder.path / TASK, "delete it; it is found again"
+    return checked(folder.read_json(TASK, way_out), dict[str, Loss], str(path), way_out) if is_there(path) else {}
 
 
 def text_loss(generator: Generator, view: View, text: str, cue: str) -> Loss | None:

@@ -17,12 +17,12 @@ from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
 from dcm_helpers.optimize import MakeSolver, Result, compares_problems
 from dcm_helpers.pairs import Dataset
-from dcm_helpers.runs.baselines import view_baselines
+from dcm_helpers.runs.baselines import TASK, kept_task_losses, task_losses, view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
 from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems, with_meanings
-from dcm_helpers.store import MANIFEST, SUMMARY, RunFolder
+from dcm_helpers.store import MANIFEST, SUMMARY, Loss, RunFolder
 from dcm_helpers.watch import follow
 
 DECODED_TOGETHER = 32
@@ -113,10 +113,15 @@ class Phase1a:
         first = [problem.id for problem in problems[:STAGE2_EARLY_PAIRS]]
         converged = {record["problem"]: bool(record["converged"]) for record in self.folder.records(2)}
         hopeless = too_few_converged(first, converged) and not self.config.ignore_gates
+        task = self.task_losses()
+        if self.stop.is_set():
+            return False
         with contextlib.closing(self.solve(2, problems, config)) as results:
             while not hopeless and (result := next(results, None)) is not None:
                 pair = pairs[result.problem.pair]
-                baselines = view_baselines(self.generator, result.problem, pair, config.K, config.seed)
+                baselines = view_baselines(
+                    self.generator, result.problem, pair, config.K, config.seed, task.get(pair.id)
+                )
                 record = with_baselines(result_record(self.generator, result, 2, config), baselines)
                 self.store(record, result)
                 converged[record["problem"]] = record["converged"]
@@ -126,6 +131,18 @@ class Phase1a:
         if hopeless or sum(converged.values()) / len(converged) < STAGE2_WEAK:
             self.diagnose(2, problems, config)
         return not hopeless
+
+    def task_losses(self) -> dict[str, Loss]:
+        """What answers cost after a task-level prompt found for other pairs, by pair; none where none is asked for."""
+        if not self.config.task_steps:
+            return {}
+        if not (known := kept_task_losses(self.folder)):
+            settings = dataclasses.replace(self.config.optimizer, num_steps=self.config.task_steps)
+            print("Stage 2: finding a task-level prompt to compare with", file=sys.stderr)
+            known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)
+            if known:
+                self.folder.write_json(TASK, known)
+        return known
 
     def stage3(self) -> bool:
         """Decode converged pairs greedily from their stored contents. Returns True: it gates nothing."""

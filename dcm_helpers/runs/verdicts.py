@@ -118,6 +118,7 @@ def summarize_stage2(records: Sequence[dict], expected: int) -> dict | None:
     summary["random_ratio"] = statistics.mean(ratios) if ratios else None
     summary["context_ratio"] = {kind: context_ratio(views_of(records, kind)) for kind in MODES.values()}
     summary["loss"] = spread([record["loss"] for record in records if record["loss"] is not None])
+    summary["below_task"] = below_task(records)
     summary["tier"] = tier(summary) if judged and summary["complete"] else None
     shares = summary["converged"]["rate"], summary["reconstructed"]["rate"]
     summary["verdict"] = "none: without baselines" if not judged else "none: incomplete"
@@ -129,6 +130,26 @@ def summarize_stage2(records: Sequence[dict], expected: int) -> dict | None:
 def views_of(records: Sequence[dict], kind: Kind) -> list[dict]:
     """The views of all records whose targets are texts of a kind."""
     return [view for record in records for view in record["views"] if view["kind"] == kind]
+
+
+def below_task(records: Sequence[dict]) -> dict | None:
+    """How often an answer costs less after its content than after a task-level prompt and its question as text.
+
+    The mission asserts it of every pair. Both losses with EOS.
+
+    Returns:  the rate, and as 'not_below' the pairs of which it is not true; None without that baseline
+    """
+    compared = {
+        record["pair"]: view["loss"] is not None and view["loss"] < view["baselines"]["task"]["loss"]
+        for record in records
+        for view in record["views"]
+        if view.get("baselines", {}).get("task")
+    }
+    if not compared:
+        return None
+    return rate(sum(compared.values()), len(compared)) | {
+        "not_below": [pair for pair, below in compared.items() if not below]
+    }
 
 
 def context_ratio(views: Sequence[dict]) -> float | None:

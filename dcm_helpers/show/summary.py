@@ -12,6 +12,8 @@ TEXT_LABEL = 28
 """Width of the labels of a decoded pair, whose texts need the room."""
 PAGE_WIDTH = 100
 """Width of a line where no terminal says it."""
+NAMED = 5
+"""Pairs that are named one by one."""
 GATE = {True: "passed", False: "NOT passed", None: "open until all have ended"}
 
 
@@ -129,6 +131,7 @@ def stage2_lines(summary: dict) -> list[str]:
         line("loss, sum of both views", f"mean {number(summary['loss']['mean'], 3)}"),
         line("loss / random baseline", number(summary["random_ratio"], 3)),
         *(line(f"loss / full context, {kind}", number(context[kind], 3)) for kind in MODES.values()),
+        *below_task_lines(summary["below_task"]),
         line("verdict", summary["verdict"]),
     ]
     for name, bounds in TIERS.items():
@@ -138,6 +141,18 @@ def stage2_lines(summary: dict) -> list[str]:
         )
         lines.append(line(f"tier {name!r}", f"{wanted}{'   <- reached' if name == summary['tier'] else ''}"))
     return lines if summary["tier"] else [*lines, line("tier", "none reached")]
+
+
+def below_task_lines(below: dict | None) -> list[str]:
+    """How often contents beat a task-level prompt, and where they do not; nothing where there is none."""
+    if below is None:
+        return []
+    named = ", ".join(map(printable, below["not_below"][:NAMED]))
+    rest = f" and {len(below['not_below']) - NAMED} more" if len(below["not_below"]) > NAMED else ""
+    return [
+        line("answer's loss below a task-level prompt's", percent(below)),
+        *([line("not below", f"{named}{rest}")] if named else []),
+    ]
 
 
 def stage3_lines(summary: dict) -> list[str]:

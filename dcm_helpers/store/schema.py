@@ -176,6 +176,7 @@ class Identity(TypedDict):
     optimizer: OptimizerSettings
     mode_tokens: list[str]
     single_slot: bool
+    task_steps: NotRequired[Count]
 
 
 @strict

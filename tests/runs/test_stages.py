@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
+from dcm_helpers.errors import InputError
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.runs import prepare
+from dcm_helpers.runs.baselines import TASK, kept_task_losses
 from dcm_helpers.show import run_summary
 from dcm_helpers.store import RunFolder
 
@@ -84,8 +86,29 @@ def test_a_third_mode_is_a_row_of_the_table(tmp_path, monkeypatch):
     assert "loss / full context, topic" in run_summary(run.folder)
 
 
+def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
+    """It is found once, told beside the others, and its violators are named."""
+    asked = config(tmp_path, "task", task_steps=2, stage="2")
+    with prepare(asked, ContentOptimizer, generator=tiny64) as run:
+        summary = run.run()
+    losses = kept_task_losses(run.folder)
+    for record in run.folder.records(2):
+        question, answer = record["views"]
+        assert "task" not in question["baselines"] and answer["baselines"]["task"] == losses[record["pair"]]
+    assert summary["stage2"]["below_task"]["n"] == 2 and summary["stage2"]["below_task"]["not_below"] == []
+    assert "answer's loss below a task-level prompt's" in run_summary(run.folder)
+    (run.folder.path / "stage2.jsonl").write_text("")
+    monkeypatch.setattr("dcm_helpers.runs.stages.task_losses", None)  # the same command does not find it again
+    with prepare(asked, ContentOptimizer, generator=tiny64) as run:
+        assert run.run()["stage2"]["below_task"]["n"] == 2
+    (run.folder.path / TASK).write_text('{"a": {"loss": "low", "loss_text": 1.0}}')
+    with pytest.raises(InputError, match=r"task.json: a.loss: .*delete it; it is found again"):
+        kept_task_losses(run.folder)
+
+
 def test_a_setting_added_later_leaves_earlier_runs_their_names(monkeypatch):
     before = RunConfig().identity()
+    assert "task_steps" not in before and RunConfig(task_steps=9).identity()["task_steps"] == 9
     monkeypatch.setattr("dcm_helpers.config.run.ADDED_LATER", frozenset({"beta2"}))
     assert "beta2" not in RunConfig().identity()["optimizer"] and "beta2" in before["optimizer"]
     assert RunConfig(optimizer=OptimizerConfig(beta2=0.99)).identity()["optimizer"]["beta2"] == 0.99

@@ -2,7 +2,14 @@
 
 import pytest
 
-from dcm_helpers.runs.verdicts import reading, summarize_stage1, summarize_stage2, summarize_stage3, too_few_converged
+from dcm_helpers.runs.verdicts import (
+    below_task,
+    reading,
+    summarize_stage1,
+    summarize_stage2,
+    summarize_stage3,
+    too_few_converged,
+)
 from dcm_helpers.stats import rate
 
 
@@ -46,6 +53,17 @@ def test_stage1_gate_is_on_all_targets():
     assert summarize_stage1(records(6), 20)["targets"]["question"]["reconstructed"]["count"] == 6
     assert summarize_stage1(records(7), 30)["gate_passed"] is None, "not before all have ended"
     assert summarize_stage1([], 20) is None
+
+
+def test_who_is_not_below_a_task_level_prompt_is_named():
+    def answered(pair, loss, task):
+        question, answer = {"kind": "question", "loss": 9.0, "baselines": {}}, {"kind": "answer", "loss": loss}
+        return {"pair": pair, "views": [question, {**answer, "baselines": {"task": {"loss": task, "loss_text": 0.0}}}]}
+
+    below = below_task([answered("a", 0.1, 0.2), answered("b", 0.2, 0.2), answered("c", None, 0.2)])
+    assert (below["count"], below["n"], below["not_below"]) == (1, 3, ["b", "c"])
+    assert below_task([{"pair": "d", "views": [{"kind": "answer", "loss": 0.1, "baselines": {"task": None}}]}]) is None
+    assert below_task([{"pair": "e", "views": [{"kind": "answer", "loss": 0.1}]}]) is None, "a part of a study"
 
 
 def test_speed_is_steps_to_exact_and_steps_are_all():
