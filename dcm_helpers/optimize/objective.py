@@ -60,7 +60,5 @@ def meanings_of(
 
 def view_weights(problem: Problem, weighting: Weighting) -> list[float]:
     """What each view's loss is multiplied by before gradients are taken; the mean over views is 1."""
-    if weighting == "view":
-        return [1.0] * len(problem.views)
-    lengths = [len(view.target_ids) for view in problem.views]
-    return [len(lengths) * length / sum(lengths) for length in lengths]
+    pulls = [view.weight * (1 if weighting == "view" else len(view.target_ids)) for view in problem.views]
+    return [len(pulls) * pull / sum(pulls) for pull in pulls]

@@ -1,5 +1,6 @@
 """What is to be found: a problem is one content and the views, hence the targets, that it must serve."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,11 @@ class View:
     given_ids: tuple[int, ...] = ()
     kind: str = ""
     """What the target is of its pair: 'question' or 'answer'; '' where it is neither."""
+    weight: float = 1.0
+    """What its loss counts beside that of the problem's other views."""
+
+    def __post_init__(self):
+        require(0 < self.weight < math.inf, f"the weight of a view is {self.weight}; expected a number above 0")
 
     @property
     def name(self) -> str:

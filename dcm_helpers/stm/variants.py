@@ -113,17 +113,19 @@ def with_meanings(
     ]
 
 
-def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES) -> Problem:
+def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES, own: float = 1.0) -> Problem:
     """One content for several phrasings of a pair, of which the last of each kind is held out.
 
     Greedy decoding can write only one of them from one mode, so such a problem is judged by likelihood alone.
+
+    Args:     own  what the pair's own text counts beside each of the other phrasings
     """
     return Problem(
         id=problem_id(pair.id, "joint"),
         views=tuple(
-            View.of(generator, text, mode, kind=kind)
+            replace(View.of(generator, text, mode, kind=kind), weight=weight)
             for mode, kind in modes.items()
-            for text in (pair.text(kind), *pair.paraphrases(kind)[:-1])
+            for text, weight in ((pair.text(kind), own), *((other, 1.0) for other in pair.paraphrases(kind)[:-1]))
         ),
         pair=pair.id,
         variant="class",

@@ -37,6 +37,7 @@ class ViewForm(TypedDict):
     target_text: str
     target_ids: Annotated[list[Count], Field(min_length=1)]
     kind: str
+    weight: NotRequired[Annotated[float, Field(gt=0)]]
 
 
 @strict

@@ -59,6 +59,9 @@ def test_weights_follow_target_lengths(problems):
         weights = view_weights(problem, "token")
         assert sum(weights) == pytest.approx(2) and weights[0] * answer == pytest.approx(weights[1] * question)
         assert view_weights(problem, "view") == [1, 1]
+        question, answer = problem.views
+        weighted = dataclasses.replace(problem, views=(dataclasses.replace(question, weight=3.0), answer))
+        assert view_weights(weighted, "view") == [1.5, 0.5]
 
 
 def test_short_memory_changes_nothing_but_the_groups(tiny64, pairs, monkeypatch):

@@ -32,6 +32,11 @@ def test_classes_hold_out_the_last_phrasings(tiny, pairs):
     texts = [view.target_text for view in of_class(tiny, pair).views]
     assert pair.question in texts and pair.answer in texts and pair.question_paraphrases[0] in texts
     assert pair.question_paraphrases[-1] not in texts and pair.answer_paraphrases[-1] not in texts
+    weighted = of_class(tiny, pair, own=3.0)
+    of_text = {view.target_text: view.weight for view in weighted.views}
+    assert of_text[pair.question] == of_text[pair.answer] == 3 and sorted(of_text.values())[:-2] == [1.0] * (
+        len(texts) - 2
+    )
 
 
 def test_rephrased_pairs_start_elsewhere_and_share_the_answer(tiny, pairs, problems):
