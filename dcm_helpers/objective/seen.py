@@ -25,6 +25,8 @@ class Seen:
     """Of each target token, (M, W), as the Generator computed them; differentiable."""
     meanings: Float[Tensor, "B E"] | None = None
     """A text embedding for each content, of unit length, where the problems bring one."""
+    oracle: Float[Tensor, "M W"] | None = None
+    """Log probabilities after the prompt that tells what a target is about; zeros for targets without one."""
 
     @cached_property
     def predicted(self) -> Logits:

@@ -40,6 +40,9 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "margin": Term(
             "tokens that win by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
         ),
+        "oracle": Term(
+            "predictions of the answer as after the whole context", source="context distillation, Snell 2022"
+        ),
         "semantic": Term("embedding that is expected beside the target token's, cosine", usual=0.3),
         "semantic_text": Term("the same of the whole text", usual=0.3),
         "eos": Term("the end of the text once more", usual=0.5),

@@ -5,6 +5,7 @@ from .batch import automatic_size as automatic_size
 from .loop import ContentOptimizer as ContentOptimizer
 from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason
+from .objective import asks_oracle as asks_oracle
 from .objective import compares_problems as compares_problems
 from .result import Result as Result
 from .result import ViewResult as ViewResult

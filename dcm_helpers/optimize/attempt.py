@@ -75,6 +75,8 @@ class Attempt:
     """(step, loss of each view) at every measurement."""
     said: list[Tensor | None] = field(default_factory=list)
     """The most probable tokens at each view's target places, where they are to be read at the next step."""
+    oracle: dict[int, Tensor] = field(default_factory=dict)
+    """By view, what the Generator predicts after its oracle's prompt, where a term compares with it."""
     latest: tuple[Measurement, ...] = ()
     """What was measured last, view by view."""
     state: dict[str, Tensor] = field(default_factory=dict)

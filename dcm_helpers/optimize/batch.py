@@ -16,7 +16,16 @@ from dcm_helpers.objective import Seen, heard, term_function, with_own_words
 from dcm_helpers.optimize.adam import adam_update, clipped, to_device
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.measurement import Measurement
-from dcm_helpers.optimize.objective import added_terms, counted_loss, meanings_of, terms_of, view_weights
+from dcm_helpers.optimize.objective import (
+    added_terms,
+    asks_oracle,
+    counted_loss,
+    meanings_of,
+    oracle_of,
+    require_told,
+    terms_of,
+    view_weights,
+)
 from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS
 from dcm_helpers.shapes import Bool, Contents, Float, Logits, Tensor
 from dcm_helpers.stm import (
@@ -135,6 +144,7 @@ class Batch:
             self._weights = [weight for problem in problems for weight in view_weights(problem, self.config.weighting)]
             self._groups = groups_by_length(self._rows, self.config.K, self._most)
             self._layouts = {}
+            require_told(problems, self.config)
             self._meanings = meanings_of(problems, self.config, self.generator)
             self._speakers = [(each, view) for each in self.attempts for view in range(len(each.problem.views))]
         self.gradient = torch.zeros_like(self.state["latent"])
@@ -219,7 +229,8 @@ class Batch:
         read, misheard = self._hear(group, layout)
         logits = target_logits(self.generator, read, contents)
         scores = scored(logits, layout)
-        seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings)
+        oracle = self._oracle(group) if asks_oracle(self.config) else None
+        seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings, oracle)
         penalty = added_terms(self.config, seen)
         objective = (weights * counted_loss(self.config, seen, scores)).sum()
         objective = objective if penalty is None else objective + penalty.sum()
@@ -237,6 +248,13 @@ class Batch:
             self._remember(group, layout, logits)
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
         return numbers, None if penalty is None else penalty.detach()
+
+    def _oracle(self, group: list[int]) -> Float[Tensor, "M W"]:
+        """What the oracle predicts at the group's target tokens; asked once of each view while its attempt is here."""
+        for attempt, view in (speakers := [self._speakers[row] for row in group]):
+            if view not in attempt.oracle:
+                attempt.oracle[view] = oracle_of(self.generator, attempt.problem.views[view])
+        return torch.cat([attempt.oracle[view] for attempt, view in speakers])
 
     def _remember(self, group: list[int], layout: Layout, logits: Logits) -> None:
         """Keep what the Generator would say at each target place, to be read at the next step."""

@@ -9,7 +9,7 @@ from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.objective import TERMS, Seen, term_function
 from dcm_helpers.shapes import Float, Tensor
-from dcm_helpers.stm import Problem, Scores
+from dcm_helpers.stm import Problem, Row, Scores, View, lay_out, target_logits
 
 
 def terms_of(config: OptimizerConfig, kind: str) -> dict[str, float]:
@@ -40,21 +40,48 @@ def compares_problems(config: OptimizerConfig) -> bool:
     return bool(dict(config.terms).get("relations"))
 
 
-def meanings_of(
-    problems: Sequence[Problem], config: OptimizerConfig, generator: Generator
-) -> Float[Tensor, "B E"] | None:
-    """The text embeddings of problems, where a term compares them.
+def asks_oracle(config: OptimizerConfig) -> bool:
+    """Whether a term compares predictions with those after a prompt, so that problems must bring it."""
+    return bool(dict(config.terms).get("oracle"))
 
-    Raises:   InputError if a problem brings none
+
+@torch.no_grad()
+def oracle_of(generator: Generator, view: View) -> Float[Tensor, "T W"]:
+    """What the Generator predicts at each of a view's target tokens after its oracle's prompt, as log probabilities.
+
+    Returns:  zeros if it has none
     """
-    if not compares_problems(config):
-        return None
+    if not view.oracle_ids:
+        return torch.zeros(len(view.target_ids), generator.vocabulary.shape[0], device=generator.device)
+    layout = lay_out(generator, [Row(view.oracle_ids, None, (), view.target_ids)], 0)
+    logits = target_logits(generator, layout, None)
+    return logits.to(torch.promote_types(torch.float32, logits.dtype)).log_softmax(-1)
+
+
+def require_told(problems: Sequence[Problem], config: OptimizerConfig) -> None:
+    """Check that problems bring what terms compare with.
+
+    Raises:   InputError if one does not
+    """
     for problem in problems:
         require(
-            problem.meaning is not None,
+            problem.meaning is not None or not compares_problems(config),
             f"the term 'relations' compares texts, and problem {problem.id!r} brings no embedding of its own; give "
             "problems theirs with dcm.stm.with_meanings",
         )
+        require(
+            not asks_oracle(config) or all(view.oracle_ids or view.kind == "question" for view in problem.views),
+            f"the term 'oracle' compares with a prompt, and problem {problem.id!r} brings no oracle; give problems "
+            "theirs with dcm.stm.with_oracle",
+        )
+
+
+def meanings_of(
+    problems: Sequence[Problem], config: OptimizerConfig, generator: Generator
+) -> Float[Tensor, "B E"] | None:
+    """The text embeddings of problems, where a term compares them."""
+    if not compares_problems(config):
+        return None
     return torch.stack([problem.meaning for problem in problems]).to(generator.device)
 
 

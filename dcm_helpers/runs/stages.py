@@ -15,13 +15,13 @@ import torch
 from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
-from dcm_helpers.optimize import MakeSolver, Result, compares_problems
+from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems
 from dcm_helpers.pairs import Dataset
 from dcm_helpers.runs.baselines import TASK, kept_task_losses, task_losses, view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
-from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems, with_meanings
+from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems, with_meanings, with_oracle
 from dcm_helpers.store import MANIFEST, SUMMARY, Loss, RunFolder
 from dcm_helpers.watch import follow
 
@@ -208,6 +208,9 @@ class Phase1a:
         waiting = [problem for problem in problems if problem.id not in known]
         if waiting and compares_problems(config):
             waiting = with_meanings(waiting, sentence_embeddings)
+        if waiting and asks_oracle(config):
+            pairs = {pair.id: pair for pair in self.dataset.pairs}
+            waiting = [with_oracle(self.generator, problem, pairs[problem.pair]) for problem in waiting]
         with follow(title, [problem.id for problem in problems], known) as shown:
             solver = self.make_solver(self.generator, config)
             try:

@@ -41,5 +41,6 @@ from .variants import restated as restated
 from .variants import views_apart as views_apart
 from .variants import with_meanings as with_meanings
 from .variants import with_modes as with_modes
+from .variants import with_oracle as with_oracle
 from .variants import with_random_answer as with_random_answer
 from .variants import with_view as with_view

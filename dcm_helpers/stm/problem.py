@@ -25,6 +25,8 @@ class View:
     given_ids: tuple[int, ...] = ()
     kind: str = ""
     """What the target is of its pair: 'question' or 'answer'; '' where it is neither."""
+    oracle_ids: tuple[int, ...] = ()
+    """Token ids of a prompt that tells what the target is about, for what compares predictions with those after it."""
     weight: float = 1.0
     """What its loss counts beside that of the problem's other views."""
 

@@ -8,12 +8,13 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from dcm_helpers.config import MODES, Kind
-from dcm_helpers.errors import InputError
+from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, random_ids
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Float
 from dcm_helpers.stm.problem import Problem, View, joint_problems, problem_id
+from dcm_helpers.stm.prompts import text_prompts
 
 
 def restarts_of(problem: Problem, count: int) -> list[Problem]:
@@ -111,6 +112,23 @@ def with_meanings(
     return [
         replace(problem, meaning=torch.from_numpy(row)) for problem, row in zip(problems, embed(texts), strict=True)
     ]
+
+
+def with_oracle(generator: Generator, problem: Problem, pair: Pair) -> Problem:
+    """The problem with the pair's context and question as the oracle of its answer, for what compares with it.
+
+    Raises:   InputError if the pair has no context
+    """
+    prompt = text_prompts(pair)["answer"]["full_context"]
+    require(
+        prompt is not None,
+        f"the pair {pair.id!r} has no context, which the term 'oracle' compares with; leave out one of them",
+    )
+    views = [
+        replace(view, oracle_ids=generator.prompt_ids(*prompt)) if view.kind == "answer" else view
+        for view in problem.views
+    ]
+    return replace(problem, views=tuple(views))
 
 
 def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES, own: float = 1.0) -> Problem:

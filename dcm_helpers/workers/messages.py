@@ -37,6 +37,7 @@ class ViewForm(TypedDict):
     target_text: str
     target_ids: Annotated[list[Count], Field(min_length=1)]
     kind: str
+    oracle_ids: NotRequired[list[Count]]
     weight: NotRequired[Annotated[float, Field(gt=0)]]
 
 

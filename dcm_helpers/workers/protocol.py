@@ -35,7 +35,7 @@ def job_message(job: Job) -> dict:
     return message("job", job=job.id, optimizer=optimizer, problems=problems)
 
 
-IDS = ("mode_ids", "given_ids", "target_ids")
+IDS = ("mode_ids", "given_ids", "target_ids", "oracle_ids")
 
 
 def job_of(value: dict) -> Job:
@@ -48,7 +48,7 @@ def job_of(value: dict) -> Job:
     problems = []
     for fields in value["problems"]:
         views = [known(view, ViewForm) for view in fields["views"]]
-        views = tuple(View(**{**view, **{name: tuple(view[name]) for name in IDS}}) for view in views)
+        views = tuple(View(**{**view, **{name: tuple(view.get(name, ())) for name in IDS}}) for view in views)
         initial = unpacked(fields["initial"], f"initial of {fields['id']!r}") if "initial" in fields else None
         problems.append(Problem(**{**known(fields, ProblemForm), "views": views, "initial": initial}))
     return Job(value["job"], config, problems)

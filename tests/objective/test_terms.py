@@ -14,8 +14,19 @@ from dcm_helpers.generator import token_rows
 from dcm_helpers.look import losses_at
 from dcm_helpers.objective import TERMS, Seen
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.optimize.objective import added_terms, counted_loss
-from dcm_helpers.stm import Problem, View, lay_out, scored, target_logits, view_rows, with_meanings
+from dcm_helpers.optimize.objective import added_terms, counted_loss, oracle_of
+from dcm_helpers.stm import (
+    Problem,
+    View,
+    joint_problems,
+    lay_out,
+    scored,
+    target_logits,
+    view_rows,
+    views_apart,
+    with_meanings,
+    with_oracle,
+)
 
 ADDED = [name for name, term in TERMS.items() if term.kind == "added"]
 COUNTED = [name for name, term in TERMS.items() if term.kind == "counted"]
@@ -32,7 +43,8 @@ def seen_by(generator, problems, contents, starts=None, group=slice(None)):
     layout = lay_out(generator, rows, contents.shape[1])
     logits = target_logits(generator, layout, contents)
     meanings = F.normalize(drawn(len(contents), 5, seed=3), dim=1)
-    return Seen(generator, layout, contents, contents.detach() if starts is None else starts, logits, meanings)
+    oracle = drawn(logits.shape[1], logits.shape[1], seed=7).log_softmax(-1)[layout.targets]  # of every token alike
+    return Seen(generator, layout, contents, contents.detach() if starts is None else starts, logits, meanings, oracle)
 
 
 def by_hand(generator, ids, probabilities):
@@ -96,6 +108,33 @@ def test_meanings_by_hand(tiny64):
     cosine = F.cosine_similarity(table[5], table[6], dim=0).item()
     assert objective.semantic(exchanged).tolist() == pytest.approx([2 * (1 - cosine) / 3])
     assert objective.semantic_text(exchanged).tolist() == pytest.approx([0], abs=1e-9), "the order is no matter"
+
+
+def test_the_oracle_by_hand(tiny64):
+    end = tiny64.eos_id
+    said = [{5: 0.5, 6: 0.5}, {end: 1.0}]
+    seen = by_hand(tiny64, [5, end], said)
+    told = by_hand(tiny64, [5, end], [{5: 0.9, 6: 0.1}, {end: 1.0}]).log_probabilities
+    wanted = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
+    assert objective.oracle(dataclasses.replace(seen, oracle=told)).tolist() == pytest.approx([wanted / 2])
+    same = dataclasses.replace(seen, oracle=seen.log_probabilities)
+    none = dataclasses.replace(seen, oracle=torch.zeros_like(told))
+    assert objective.oracle(same).tolist() == pytest.approx([0], abs=1e-12)
+    assert objective.oracle(none).tolist() == [0], "without an oracle nothing is compared"
+
+
+def test_the_oracle_reads_the_context(tiny64, pairs):
+    """Against the Generator's own forward pass over the prompt and the answer as tokens."""
+    (joint,) = joint_problems(tiny64, pairs[:1])
+    question, answer = with_oracle(tiny64, joint, pairs[0]).views
+    prompt = tiny64.prompt_ids(f"{pairs[0].context}\n\n{pairs[0].question}", "Answer")
+    assert question.oracle_ids == () and answer.oracle_ids == prompt
+    ids = torch.tensor([[*prompt, *answer.target_ids]])
+    plain = tiny64.model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    torch.testing.assert_close(oracle_of(tiny64, answer), plain, rtol=1e-6, atol=1e-8)
+    assert not oracle_of(tiny64, question).any()
+    with pytest.raises(InputError, match="has no context"):
+        with_oracle(tiny64, joint, dataclasses.replace(pairs[0], context=""))
 
 
 def test_places_by_hand(tiny64, problems):
@@ -178,15 +217,26 @@ def test_a_term_without_weight_leaves_no_trace(tiny, problems, name):
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_a_term_changes_what_is_found_and_what_is_stored_has_its_loss(tiny64, problems, name):
+def test_a_term_changes_what_is_found_and_what_is_stored_has_its_loss(tiny64, pairs, problems, name):
     meaning = F.normalize(drawn(12, 5, seed=4), dim=1)
-    asked = [dataclasses.replace(each, meaning=one) for each, one in zip(problems[:2], meaning, strict=False)]
+    asked = [
+        dataclasses.replace(with_oracle(tiny64, each, pair), meaning=one)
+        for each, pair, one in zip(problems[:2], pairs, meaning, strict=False)
+    ]
     number = 5.0 if TERMS[name].kind == "heard" else TERMS[name].usual
     config = dataclasses.replace(ALL_STEPS, terms=((name, number),))
     found, plain = (ContentOptimizer(tiny64, each).optimize(asked) for each in (config, ALL_STEPS))
     for problem, one, other in zip(asked, found, plain, strict=True):
         assert not torch.equal(one.content, other.content)
         assert one.loss == pytest.approx(losses_at(tiny64, problem, one.content[None])["loss"].item(), rel=1e-6)
+
+
+def test_what_a_term_compares_with_must_be_there(tiny64, problems):
+    solver = ContentOptimizer(tiny64, dataclasses.replace(ALL_STEPS, terms=(("oracle", 1.0),)))
+    with pytest.raises(InputError, match="brings no oracle"):
+        solver.optimize(problems[:1])
+    question, _ = views_apart(problems[0])
+    assert solver.optimize([question])[0].penalty == 0, "a question has none"
 
 
 def test_the_penalty_is_that_of_the_stored_content(tiny64, problems):
