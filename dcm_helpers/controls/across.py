@@ -10,7 +10,6 @@ import torch
 from dcm_helpers.config import MODES, Kind
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import (
-    ALONE_SIZES,
     NOT_SHOWN,
     Answer,
     Finding,
@@ -58,7 +57,7 @@ def partners(study: Study) -> dict[str, dict[str, Pair]]:
     Returns:  'other': one whose question is of the same type and whose answer is about as long; 'topic': one of the
               same topic; 'alike': one of the same topic and type, for those pairs that have one
     """
-    by_id = study.run(alone_part(K)).pairs
+    by_id = study.run(alone_part(study.config.alone[0])).pairs
     true = joint(study.config.num_examples)(study.generator, list(by_id.values()))
     of_answer = {problem.view("answer").target_ids: problem.pair for problem in true}
     exchange = others(lambda *_: true, 1)(study.generator, list(by_id.values()))
@@ -104,9 +103,9 @@ def across(study: Study) -> pd.DataFrame:
               these the nats of the first token alone ('own_first', ...)
     """
     generator, partners_of, rows = study.generator, partners(study), []
-    pairs = study.run(alone_part(K)).pairs
+    pairs = study.run(alone_part(study.config.alone[0])).pairs
     of_texts: dict[tuple, dict[str, float]] = {}
-    for size in ALONE_SIZES:
+    for size in study.config.alone:
         found = alone(study, size)
         starts = dict(zip(found, study.starts(alone_part(size), list(found.values())), strict=True))
         for (name, kind), solution in found.items():
@@ -275,7 +274,7 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
 def across_question(config: StudyConfig) -> Question:
     """Contents for one text alone."""
     everything = apart(joint(config.num_examples))
-    parts = [alone_part(size) for size in ALONE_SIZES]
+    parts, again = [alone_part(size) for size in config.alone], [size for size in config.alone if size in LEARNED_AGAIN]
     return Question(
         parts=[
             Part(
@@ -284,14 +283,14 @@ def across_question(config: StudyConfig) -> Question:
                 settings(config, size, "confident"),
                 everything,
             )
-            for size in ALONE_SIZES
+            for size in config.alone
         ],
         tables=[
             Table("across", across, parts),
-            *[Table(f"again-K{size}", partial(learned_again, size), [alone_part(size)]) for size in LEARNED_AGAIN],
+            *[Table(f"again-K{size}", partial(learned_again, size), [alone_part(size)]) for size in again],
         ],
         findings=[
             (["across"], likelier),
-            *[([f"again-K{size}", alone_part(size)], sooner(size)) for size in LEARNED_AGAIN],
+            *[([f"again-K{size}", alone_part(size)], sooner(size)) for size in again],
         ],
     )

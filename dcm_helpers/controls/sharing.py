@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pandas as pd
 
 from dcm_helpers.inquiry import (
-    ALONE_SIZES,
     Answer,
     Finding,
     K,
@@ -146,7 +145,7 @@ def sharing_question(config: StudyConfig) -> Question:
     """True pairs beside those with exchanged answers; one content for both texts beside halves."""
     everything = joint(config.num_examples)
     restated = restating(joint(config.controls))
-    halved = [size for size in config.exchanged if size / 2 in ALONE_SIZES]
+    halved = [size for size in config.exchanged if size / 2 in config.alone]
     both = [(size, "") for size in config.exchanged] + [(K, RESTATED)]
     needs = {
         (size, variant): [true_part(size, variant), *others_parts(size, config.exchanges, variant)]

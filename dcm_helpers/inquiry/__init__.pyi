@@ -6,7 +6,6 @@ from .finding import Finding as Finding
 from .finding import Question as Question
 from .finding import Table as Table
 from .finding import verdict as verdict
-from .part import ALONE_SIZES as ALONE_SIZES
 from .part import FAR_LR as FAR_LR
 from .part import LR as LR
 from .part import OTHER_MODES as OTHER_MODES

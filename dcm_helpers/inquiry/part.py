@@ -13,8 +13,6 @@ from dcm_helpers.stm import Problem, exchanges, joint_problems, restarts_of, res
 Item = TypeVar("Item")
 K, LR, FAR_LR = 8, 0.03, 0.3
 """Slots and learning rate of the base part, and a learning rate ten times as high."""
-ALONE_SIZES = (1, 4, K)
-"""Slots of contents for one text alone."""
 OTHER_MODES = {"X": "question", "Y": "answer"}
 """Mode words that share nothing with what they ask for."""
 Problems = Callable[[Generator, list[Pair]], list[Problem]]

@@ -40,6 +40,8 @@ class StudyConfig:
     """Solutions of each pair that is looked at closely."""
     capacities: tuple[int, ...] = (1, 2, 4, 16, 32, 64)
     """Slots of the capacity parts, beside the base's."""
+    alone: tuple[int, ...] = (1, 4, 8)
+    """Slots of contents for one text alone."""
     exchanged: tuple[int, ...] = (2, 8)
     """Slots at which all pairs are set beside pairs with exchanged answers."""
     exchanges: int = 3
@@ -59,7 +61,7 @@ class StudyConfig:
         for name in ("num_examples", "controls", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
-        for name in ("capacities", "exchanged", "near_tokens"):
+        for name in ("capacities", "alone", "exchanged", "near_tokens"):
             values = getattr(self, name)
             require(all(value > 0 for value in values), f"{name} is {values}; expected numbers above 0")
 
@@ -74,6 +76,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls"),
             "base": 24,
             "capacities": (),
+            "alone": (4, 8),
             "exchanges": 1,
             "far": False,
             "output_dir": str(PROJECT / "results" / "replication"),
