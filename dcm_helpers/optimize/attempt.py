@@ -5,12 +5,16 @@ touches the Generator.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from dcm_helpers.config import CONFIDENCE, IMPROVEMENT, PLATEAU_STEPS, STALL_STEPS, OptimizerConfig
 from dcm_helpers.optimize.measurement import Measurement, StopReason
 from dcm_helpers.shapes import Tensor
 from dcm_helpers.stm import Problem
+
+NONE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class Best:
     """Updates made before this content was measured."""
     meets_rule: bool = False
     penalty: float = 0.0
-    """Weighted terms beside cross-entropy."""
+    """The weighted sum of its terms."""
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """Terms beside cross-entropy, by name, without their weights."""
 
     @property
     def loss(self) -> float:
@@ -84,14 +90,18 @@ class Attempt:
     _reference: tuple[int, float] = (0, math.inf)
     """The last step at which the best objective had improved enough, and that objective."""
 
-    def measure(self, views: tuple[Measurement, ...], penalty: float = 0.0, misheard: bool = False) -> bool:
+    def measure(
+        self, views: tuple[Measurement, ...], terms: Mapping[str, float] = NONE, misheard: bool = False
+    ) -> bool:
         """Take in the measurement of the current content and decide whether to end (``reason``).
 
-        Args:     penalty  the weighted terms beside cross-entropy, at the current content;  misheard  whether other
-                  words than the target's were read: then it says nothing about what decoding would write
+        Args:     terms  those beside cross-entropy, without their weights, at the current content;  misheard  whether
+                  other words than the target's were read: then it says nothing about what decoding would write
         Returns:  whether this content is the best so far and must be kept
         """
-        now = Best(views, self.step, penalty=penalty)
+        weights = dict(self.config.terms)
+        penalty = sum(weights[name] * value for name, value in terms.items())
+        now = Best(views, self.step, penalty=penalty, terms=terms)
         self.latest = views
         if misheard and math.isfinite(now.objective):
             self.reason = StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None

@@ -161,21 +161,21 @@ class Batch:
         if len(measured) > len(self._groups):  # some did not fit
             self._most //= 2
         self._groups = [group for group, _ in measured]
-        # the step's only transfer to the host
+        # the step's only transfer to the host, but for terms
         columns = torch.cat([columns for _, (columns, _) in measured], dim=1).T.tolist()
         measurements = [
             (Measurement(*numbers, teacher_forced_exact=bool(exact)), bool(misheard))
             for *numbers, exact, misheard in columns
         ]
-        penalties = [penalty for _, (_, penalty) in measured if penalty is not None]
-        by_attempt = torch.stack(penalties).sum(0).tolist() if penalties else [0.0] * len(self.attempts)
+        names, added = terms_of(self.config, "added"), torch.stack([values for _, (_, values) in measured]).sum(0)
         by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
         in_order = iter(by_row[index] for index in range(len(self._rows)))
         improved = []
-        for attempt, penalty in zip(self.attempts, by_attempt, strict=True):
+        for attempt, values in zip(self.attempts, added.T.tolist(), strict=True):
             told = [next(in_order) for _ in attempt.problem.views]
             misheard = any(wrong for _, wrong in told)
-            improved.append(attempt.measure(tuple(view for view, _ in told), penalty, misheard))
+            terms = dict(zip(names, values, strict=True))
+            improved.append(attempt.measure(tuple(view for view, _ in told), terms, misheard))
         keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
         self.state["best"] = torch.where(keep, self._read(self.contents), self.state["best"])
         self.work.evaluations += len(self.attempts)
@@ -212,11 +212,11 @@ class Batch:
             layout = with_own_words(self.generator, layout, words, chosen)
         return layout, misheard
 
-    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "7 N"], Float[Tensor, " B"] | None]:
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "7 N"], Float[Tensor, "added B"]]:
         """Measure some rows and add their gradients.
 
         Returns:  the fields of :class:`Measurement` and whether other words than the target's were read, row by row;
-                  and the weighted terms beside cross-entropy, as far as these rows tell (None where there are none)
+                  and the terms beside cross-entropy, as far as these rows tell
         """
         key = tuple(group)
         if key not in self._layouts:
@@ -231,9 +231,10 @@ class Batch:
         scores = scored(logits, layout)
         oracle = self._oracle(group) if asks_oracle(self.config) else None
         seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings, oracle)
-        penalty = added_terms(self.config, seen)
+        added = added_terms(self.config, seen)
         objective = (weights * counted_loss(self.config, seen, scores)).sum()
-        objective = objective if penalty is None else objective + penalty.sum()
+        for number, value in zip(terms_of(self.config, "added").values(), added.sum(1), strict=True):
+            objective = objective + number * value
         (gradient,) = torch.autograd.grad(objective, latents)
         self.gradient += gradient
         positions = sum(self._rows[index].length(self.config.K) for index in group)
@@ -247,7 +248,7 @@ class Batch:
         if terms_of(self.config, "heard"):
             self._remember(group, layout, logits)
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
-        return numbers, None if penalty is None else penalty.detach()
+        return numbers, added.detach()
 
     def _oracle(self, group: list[int]) -> Float[Tensor, "M W"]:
         """What the oracle predicts at the group's target tokens; asked once of each view while its attempt is here."""

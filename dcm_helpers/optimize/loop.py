@@ -150,6 +150,7 @@ class _Record:
             best_step=attempt.best.step,
             steps_to_exact=attempt.steps_to_exact,
             penalty=attempt.best.penalty,
+            terms=dict(attempt.best.terms),
             restart=attempt.restart,
             restarts_tried=self.tried,
             steps_total=self.steps,

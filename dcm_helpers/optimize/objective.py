@@ -29,10 +29,13 @@ def counted_loss(config: OptimizerConfig, seen: Seen, scores: Scores) -> Float[T
     return losses.new_zeros(len(scores.lengths)).index_add(0, seen.layout.target_rows, losses) / scores.lengths
 
 
-def added_terms(config: OptimizerConfig, seen: Seen) -> Float[Tensor, " B"] | None:
-    """The weighted sum of all added terms, per content, as far as a group of rows tells; None without any."""
-    used = [weight * term_function(name)(seen) for name, weight in terms_of(config, "added").items()]
-    return sum(used[1:], used[0]) if used else None
+def added_terms(config: OptimizerConfig, seen: Seen) -> Float[Tensor, "added B"]:
+    """Every added term without its weight, per content, as far as a group of rows tells.
+
+    Returns:  in the order of :func:`terms_of`
+    """
+    values = [term_function(name)(seen) for name in terms_of(config, "added")]
+    return torch.stack(values) if values else seen.contents.new_zeros(0, len(seen.contents))
 
 
 def compares_problems(config: OptimizerConfig) -> bool:

@@ -1,6 +1,6 @@
 """What comes of a problem: its best content, with everything that was measured about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -44,7 +44,9 @@ class Result:
     steps_to_exact: int | None
     """Updates made in that restart before the first content that was exact in every view; None if there was none."""
     penalty: float
-    """Weighted terms beside cross-entropy, at the stored content."""
+    """Weighted sum of the terms beside cross-entropy, at the stored content."""
+    terms: Mapping[str, float]
+    """These terms by name, without their weights."""
     restart: int
     """The restart that the content comes from, counted from 0."""
     restarts_tried: int

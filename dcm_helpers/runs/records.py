@@ -32,6 +32,7 @@ def result_record(generator: Generator, result: Result, stage: int, config: Opti
         "seconds": result.seconds,
         "loss": result.loss,
         "penalty": result.penalty,
+        **({"terms": dict(result.terms)} if result.terms else {}),
         "reconstructed": result.reconstructed,
         "converged": None,
         "views": [view_record(generator, view) for view in result.views],

@@ -93,6 +93,8 @@ class Optimized(Record):
     seconds: Seconds
     loss: Number
     penalty: Number
+    terms: NotRequired[dict[str, Number]]
+    """Without their weights; where there are none it is left out."""
     reconstructed: bool
     converged: bool | None
     content: Place

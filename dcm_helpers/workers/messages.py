@@ -143,6 +143,7 @@ class ResultForm(TypedDict):
     best_step: Count
     steps_to_exact: Count | None
     penalty: Number
+    terms: NotRequired[dict[str, Number]]
     restart: Count
     restarts_tried: Positive
     steps_total: Count

@@ -63,6 +63,7 @@ def result_message(job: str, result: Result) -> dict:
         problem=result.problem.id,
         stop_reason=result.stop_reason.value,
         **{name: getattr(result, name) for name in names},
+        terms=dict(result.terms),
         history={"steps": [step for step, _ in result.history], "losses": [list(each) for _, each in result.history]},
         views=[{**asdict(view.measured), "decoded_ids": list(view.decoded_ids)} for view in result.views],
         content=packed(result.content),
@@ -91,6 +92,7 @@ def result_of(value: dict, problem: Problem) -> Result:
         stop_reason=StopReason(value["stop_reason"]),
         history=tuple((step, tuple(map(number, losses))) for step, losses in zip(*curve.values(), strict=False)),
         penalty=number(value["penalty"]),
+        terms={name: number(entry) for name, entry in value.get("terms", {}).items()},
         **{name: value[name] for name in ("steps", "best_step", "steps_to_exact", "restart", "restarts_tried")},
         **{name: value[name] for name in ("steps_total", "seconds")},
     )

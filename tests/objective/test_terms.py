@@ -244,16 +244,16 @@ def test_the_penalty_is_that_of_the_stored_content(tiny64, problems):
     (result,) = ContentOptimizer(tiny64, config).optimize(problems[:1])
     (start,) = ContentOptimizer(tiny64, dataclasses.replace(config, num_steps=1, lr=1e-12)).optimize(problems[:1])
     travelled = (result.content - start.content).norm(dim=1).mean()
-    assert result.penalty == pytest.approx(
-        (0.1 * travelled + 0.01 * result.content.norm(dim=1).mean()).item(), rel=1e-4
-    )
+    norm = result.content.norm(dim=1).mean()
+    assert result.terms == pytest.approx({"travel": travelled.item(), "norm": norm.item()}, rel=1e-4)
+    assert result.penalty == pytest.approx((0.1 * travelled + 0.01 * norm).item(), rel=1e-4)
 
 
 def test_plain_cross_entropy_stays_itself(tiny, problems):
     contents = token_rows(tiny, 6, torch.Generator().manual_seed(0)).view(2, 3, -1)
     seen = seen_by(tiny, problems[:2], contents)
     scores = scored(seen.aligned, seen.layout)
-    assert counted_loss(OptimizerConfig(), seen, scores) is not None and added_terms(OptimizerConfig(), seen) is None
+    assert counted_loss(OptimizerConfig(), seen, scores) is not None and not len(added_terms(OptimizerConfig(), seen))
     assert torch.equal(counted_loss(OptimizerConfig(), seen, scores), scores.loss)
 
 
