@@ -9,7 +9,6 @@ parameterization  where contents live: direct, norm held, a small network, a sub
 adam              the update
 result            what comes of a problem
 solver            what a solver is
-task              one content for a whole task, to compare with
 """
 
 import lazy_loader

@@ -1,4 +1,5 @@
 from .adam import BETA1 as BETA1
+from .adam import adam_update as adam_update
 from .attempt import Attempt as Attempt
 from .batch import Batch as Batch
 from .batch import automatic_size as automatic_size
@@ -7,12 +8,13 @@ from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason
 from .objective import asks_oracle as asks_oracle
 from .objective import compares_problems as compares_problems
+from .objective import view_weights as view_weights
+from .parameterization import RANK as RANK
+from .parameterization import Projection as Projection
+from .parameterization import random_subspace as random_subspace
 from .result import Result as Result
 from .result import ViewResult as ViewResult
 from .result import result_table as result_table
 from .solver import MakeSolver as MakeSolver
 from .solver import Solver as Solver
 from .solver import require_solvable as require_solvable
-from .task import TaskPrompt as TaskPrompt
-from .task import answers_after_questions as answers_after_questions
-from .task import task_prompt as task_prompt

@@ -26,7 +26,7 @@ from dcm_helpers.optimize.objective import (
     terms_of,
     view_weights,
 )
-from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS
+from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS, Parameterization
 from dcm_helpers.shapes import Bool, Contents, Float, Logits, Tensor
 from dcm_helpers.stm import (
     Layout,
@@ -73,10 +73,16 @@ class Batch:
 
     NAMES = ("start", "latent", "exp_avg", "exp_avg_sq", "best")
 
-    def __init__(self, generator: Generator, config: OptimizerConfig, size: int):
+    def __init__(
+        self,
+        generator: Generator,
+        config: OptimizerConfig,
+        size: int,
+        parameterization: Parameterization | None = None,
+    ):
         self.generator = generator
         self.config = config
-        self.parameterization = PARAMETERIZATIONS[config.parameterization]()
+        self.parameterization = parameterization or PARAMETERIZATIONS[config.parameterization]()
         self.size = size
         self.work = Work()
         self.attempts: list[Attempt] = []

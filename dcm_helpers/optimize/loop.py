@@ -16,6 +16,7 @@ from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
+from dcm_helpers.optimize.parameterization import Parameterization
 from dcm_helpers.optimize.result import HISTORY_POINTS, Result, ViewResult
 from dcm_helpers.optimize.solver import require_solvable
 from dcm_helpers.stm import Problem, decode_problems
@@ -29,9 +30,11 @@ class ContentOptimizer:
     >>> results = optimizer.optimize(problems)
     """
 
-    def __init__(self, generator: Generator, config: OptimizerConfig):
+    def __init__(self, generator: Generator, config: OptimizerConfig, parameterization: Parameterization | None = None):
+        """Settings name a parameterization; one that is given takes its place, such as a subspace that was learned."""
         self.generator = generator
         self.config = config
+        self.parameterization = parameterization
         self.set_aside: dict[str, str] = {}
         """No problem is given up here."""
 
@@ -57,7 +60,7 @@ class ContentOptimizer:
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
         size = self.config.batch_size or automatic_size(self.generator, problems, self.config.K)
-        batch = Batch(self.generator, self.config, size)
+        batch = Batch(self.generator, self.config, size, self.parameterization)
         progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
             batch.admit(waiting)

@@ -82,24 +82,32 @@ class Network(Direct):
 
 
 class Projection(Direct):
-    """Slots move in a random subspace of few dimensions, the same for all slots and problems: c = start + z P.
+    """Slots move in a subspace of few dimensions, the same for all slots and problems: c = start + z P.
 
-    The rows of P are orthonormal, so that a step of the latent is a step of the content as long.
+    The rows of P are orthonormal, so that a step of the latent is a step of the content as long. They are random, or
+    those of a basis that was learned from other problems (see :func:`dcm_helpers.learned.shared_subspace`).
 
     Source:   intrinsic dimension (Li et al. 2018)
     """
 
+    def __init__(self, basis: Float[Tensor, "rank D"] | None = None):
+        self.basis = basis
+
     def latents(self, starts: Contents) -> Contents:
         """Zeros: nothing has moved."""
-        return starts.new_zeros(*starts.shape[:2], min(RANK, starts.shape[2]))
+        return starts.new_zeros(*starts.shape[:2], len(self.rows(starts.shape[2])))
 
     def contents(self, latents: Contents, starts: Contents) -> Contents:
         """The starts, moved."""
-        return starts + latents @ subspace(starts.shape[2], latents.shape[2]).to(latents)
+        return starts + latents @ self.rows(starts.shape[2]).to(latents)
+
+    def rows(self, width: int) -> Float[Tensor, "rank D"]:
+        """The rows of P."""
+        return random_subspace(width, min(RANK, width)) if self.basis is None else self.basis
 
 
 @cache
-def subspace(width: int, rank: int) -> Float[Tensor, "rank D"]:
+def random_subspace(width: int, rank: int) -> Float[Tensor, "rank D"]:
     """Orthonormal rows that span a random subspace, in double precision; drawn once for all."""
     drawn = torch.randn(width, rank, generator=seeded("projection", width, rank), dtype=torch.float64)
     return torch.linalg.qr(drawn).Q.T

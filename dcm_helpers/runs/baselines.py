@@ -21,7 +21,7 @@ from dcm_helpers.errors import require
 from dcm_helpers.files import is_there
 from dcm_helpers.forms import checked
 from dcm_helpers.generator import Generator, token_rows
-from dcm_helpers.optimize import answers_after_questions, task_prompt
+from dcm_helpers.learned import answers_after_questions, task_prompt
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, score_rows, text_prompts

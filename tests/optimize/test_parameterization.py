@@ -9,7 +9,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.look import losses_at
 from dcm_helpers.optimize import Attempt, Batch, ContentOptimizer
-from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS, RANK, Direct, subspace
+from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS, RANK, Direct, random_subspace
 from dcm_helpers.stm import initial_content
 
 ALL_STEPS = OptimizerConfig(K=4, num_steps=12, num_restarts=1, stop_rule="minimize", lr=0.1)
@@ -90,7 +90,7 @@ def test_a_problem_does_not_know_its_neighbors(tiny64, problems, name):
 
 
 def test_a_projected_content_moves_in_few_dimensions(tiny64, problems):
-    rows = subspace(tiny64.width, RANK)
+    rows = random_subspace(tiny64.width, RANK)
     torch.testing.assert_close(rows @ rows.T, torch.eye(RANK, dtype=torch.float64))
     config = dataclasses.replace(ALL_STEPS, parameterization="projection")
     results = ContentOptimizer(tiny64, config).optimize(problems[:2])

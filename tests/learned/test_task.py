@@ -9,7 +9,7 @@ import torch
 from dcm_helpers.bench.alternatives import intact
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.optimize import answers_after_questions, task_prompt
+from dcm_helpers.learned import answers_after_questions, task_prompt
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import Problem, Row, initial_content, score_rows
 

@@ -13,7 +13,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize.adam import adam_update
+from dcm_helpers.optimize import adam_update
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content, Float, Tensor

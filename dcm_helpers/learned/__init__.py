@@ -1,0 +1,9 @@
+"""What is learned from many problems together, and used on others.
+
+task      one content for a whole task: prompt tuning, to compare with
+subspace  few directions in which the slots of all problems may move
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,117 @@
+"""A subspace that is shared by problems: learned with the contents of some of them, and then held fixed for others.
+
+A driver of its own on the same pieces, since here problems are coupled: what one of them needs moves the subspace of
+all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import torch
+
+from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import require
+from dcm_helpers.generator import Generator
+from dcm_helpers.optimize import RANK, adam_update, random_subspace, view_weights
+from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Contents, Float, Tensor
+from dcm_helpers.stm import (
+    Problem,
+    groups_by_length,
+    initial_content,
+    lay_out,
+    require_fits,
+    scored,
+    target_logits,
+    view_rows,
+)
+
+BATCH = 16
+"""Problems of a minibatch, where the settings leave it open."""
+POSITIONS = 512
+"""Positions of a minibatch that are computed at once."""
+
+
+@dataclass(frozen=True)
+class SharedSubspace:
+    """Directions in which the slots of all problems may move."""
+
+    basis: Float[Tensor, "rank D"]
+    """Orthonormal rows, for ``Projection(basis)``."""
+    losses: tuple[float, ...]
+    """Of every minibatch before its update: the mean of what is minimized, over problems."""
+
+
+def shared_subspace(
+    generator: Generator,
+    problems: Sequence[Problem],
+    config: OptimizerConfig,
+    rank: int = RANK,
+    stop: Event | None = None,
+) -> SharedSubspace:
+    """The subspace in which the contents of some problems are found soonest, learned together with them.
+
+    Contents are c = start + z P. A step updates z of a minibatch's problems, and with the mean of what they ask for P;
+    there are ``config.num_steps`` steps. P begins as the random subspace that a projection without one has.
+
+    Args:     stop  once set, what there is is returned
+    Raises:   InputError if there are no problems, or a row does not fit the Generator's window
+    Source:   the shared projection of Progressive Cramming (ICML 2026)
+    """
+    require(len(problems) > 0, "a shared subspace needs at least one problem to be learned from")
+    require_fits(generator, problems, config.K)
+    starts = torch.stack(
+        [initial_content(generator, each, config.K, config.init, config.seed, each.restart) for each in problems]
+    )
+    rank = min(rank, starts.shape[2])
+    latents = begun(starts.new_zeros(*starts.shape[:2], rank))
+    directions = begun(random_subspace(starts.shape[2], rank).to(starts)[None])
+    visits = torch.zeros(len(problems), dtype=starts.dtype)
+    losses, waiting, size = [], [], min(config.batch_size or BATCH, len(problems))
+    for step in range(config.num_steps):
+        if stop is not None and stop.is_set():
+            break
+        if len(waiting) < size:
+            waiting = torch.randperm(len(problems), generator=seeded("shared subspace", config.seed, step)).tolist()
+        chosen, waiting = waiting[:size], waiting[size:]
+        basis, z = directions["latent"][0], latents["latent"][chosen]
+        loss, gradient = measured(generator, [problems[index] for index in chosen], starts[chosen] + z @ basis, config)
+        losses.append(loss / size)
+        rate = config.lr_at(step)
+        visits[chosen] += 1
+        here = {name: tensor[chosen] for name, tensor in latents.items()}
+        here["latent"] = adam_update(
+            here, gradient @ basis.T, torch.full((size,), rate, dtype=starts.dtype), visits[chosen], config.beta2
+        )
+        for name, tensor in here.items():
+            latents[name][chosen] = tensor
+        towards = torch.einsum("bkr,bkd->rd", z, gradient)[None] / size
+        # a row has entries of the size of one over the root of D: at the latents' rate a step would turn it over
+        rates, counts = (torch.tensor([value], dtype=starts.dtype) for value in (rate / rank, step + 1))
+        directions["latent"] = adam_update(directions, towards, rates, counts, config.beta2)
+    return SharedSubspace(torch.linalg.qr(directions["latent"][0].double().T).Q.T.cpu(), tuple(losses))
+
+
+def begun(latent: Tensor) -> dict[str, Tensor]:
+    """What is optimized, with Adam's averages at zero."""
+    return {"latent": latent, "exp_avg": torch.zeros_like(latent), "exp_avg_sq": torch.zeros_like(latent)}
+
+
+def measured(
+    generator: Generator, problems: Sequence[Problem], contents: Contents, config: OptimizerConfig
+) -> tuple[float, Contents]:
+    """What is minimized of some problems, summed, and its gradient in their contents."""
+    rows = view_rows(generator, problems)
+    weights = torch.tensor([weight for each in problems for weight in view_weights(each, config.weighting)]).to(
+        contents
+    )
+    total, gradient = 0.0, torch.zeros_like(contents)
+    for group in groups_by_length(rows, config.K, POSITIONS):
+        layout = lay_out(generator, [rows[index] for index in group], config.K)
+        leaf = contents.detach().requires_grad_()
+        scores = scored(target_logits(generator, layout, leaf), layout)
+        minimized = (weights[group] * scores.loss).sum()
+        gradient += torch.autograd.grad(minimized, leaf)[0]
+        total += minimized.item()
+    return total, gradient
