@@ -79,8 +79,14 @@ def long_part(slots: int) -> str:
 
 
 def long_settings(config: StudyConfig, slots: int) -> OptimizerConfig:
-    """How pairs with long answers are optimized: with one slot as far as it goes, which is where its limit is seen."""
-    return settings(config, slots, "minimize" if slots == 1 else "exact", num_steps=config.num_steps)
+    """How pairs with long answers are optimized: with one slot for so few steps that not all become exact.
+
+    Where all do, nothing is told of a limit: of pairs that restate the question 62 % are exact after 150 steps, and
+    83 % after 300 (SmolLM2).
+    """
+    if slots == 1:
+        return settings(config, 1, num_steps=config.num_steps // 2)
+    return settings(config, slots, "exact", num_steps=config.num_steps)
 
 
 def grouped(items: Iterable[Item], kind: Callable[[Item], Hashable]) -> dict[Hashable, list[Item]]:
