@@ -5,6 +5,7 @@ across     what contents for one text tell of the other
 limit      where one slot no longer holds two texts
 replaced   random answers, other layers, other modes
 transfer   unseen phrasings
+task       a task-level prompt in the content's place
 remedies   terms, parameterizations, the mission's combination
 exactness  other batches, precisions, kernels, decoders
 """

@@ -4,4 +4,5 @@ from .limit import limit_question as limit_question
 from .remedies import remedies_question as remedies_question
 from .replaced import replaced_question as replaced_question
 from .sharing import sharing_question as sharing_question
+from .task import task_question as task_question
 from .transfer import transfer_question as transfer_question

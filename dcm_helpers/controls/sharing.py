@@ -19,6 +19,7 @@ from dcm_helpers.inquiry import (
     others,
     restating,
     settings,
+    true_part,
     verdict,
 )
 from dcm_helpers.stats import Estimate, Quantity, crossed_ratio, ratio
@@ -31,11 +32,6 @@ RESTATED = "restated-"
 def others_parts(size: int, exchanges: int, variant: str = "") -> list[str]:
     """The parts that have exchanged answers at so many slots, one for each exchange."""
     return [f"exact-{variant}others{number + 1}-K{size}" for number in range(exchanges)]
-
-
-def true_part(size: int, variant: str = "") -> str:
-    """The part that has every true pair at so many slots, found by the same rule as the exchanged ones."""
-    return f"exact-{variant}K{size}"
 
 
 def crossed_parts(size: int, problems: Problems, config: StudyConfig, variant: str = "") -> list[Part]:

@@ -68,6 +68,11 @@ def counted_slots(slots: int) -> str:
     return f"{slots} slot{'s' if slots > 1 else ''}"
 
 
+def true_part(slots: int, variant: str = "") -> str:
+    """The part that has every true pair at so many slots, found until exact, as those with exchanged answers are."""
+    return f"exact-{variant}K{slots}"
+
+
 def alone_part(slots: int) -> str:
     """The part that has a content of so many slots for each text alone."""
     return f"confident-alone-K{slots}"

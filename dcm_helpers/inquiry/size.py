@@ -73,7 +73,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "title": "The reference study, repeated",
             "model": "gemma3-270m",
             "dtype": "bfloat16",
-            "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls"),
+            "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls", "task"),
             "base": 24,
             "capacities": (),
             "alone": (4, 8),

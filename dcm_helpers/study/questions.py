@@ -9,6 +9,7 @@ from dcm_helpers.controls import (
     remedies_question,
     replaced_question,
     sharing_question,
+    task_question,
     transfer_question,
 )
 from dcm_helpers.errors import require
@@ -39,6 +40,7 @@ QUESTIONS = {
     "sharing": sharing_question,
     "limit": limit_question,
     "controls": replaced_question,
+    "task": task_question,
     "transfer": transfer_question,
     "exactness": exactness_question,
     "remedies": remedies_question,
