@@ -40,7 +40,7 @@ ORDER = [
 """Rooms, and files that are no room, each importing only from those before it."""
 APART = [{"look", "bench"}, {"study", "bench"}, {"solutions", "controls"}]
 """Rooms that do not import each other."""
-LONGEST_CHAIN = 13
+LONGEST_CHAIN = 14
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 INSIDE = [path for path in MODULES if path.stem != "__init__"]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dcm_helpers.inquiry import Answer, Finding, K, Question, Study, StudyConfig, Table, settings, true_part
-from dcm_helpers.runs import task_losses
+from dcm_helpers.learned import task_losses
 from dcm_helpers.stats import Quantity, mean, share
 
 STEPS = 100

@@ -83,7 +83,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
         },
         "ablation": {
             "title": "What remedies are worth",
-            "questions": ("remedies",),
+            "questions": ("remedies", "oracle", "subspace"),
             "output_dir": str(PROJECT / "results" / "ablation"),
         },
     }

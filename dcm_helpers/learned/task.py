@@ -25,6 +25,7 @@ from dcm_helpers.stm import (
     initial_content,
     lay_out,
     require_fits,
+    score_rows,
     scored,
     target_logits,
 )
@@ -93,3 +94,27 @@ def measured(
         gradient += torch.autograd.grad(minimized, content)[0]
         total += summed.item()
     return total / tokens, gradient
+
+
+def task_losses(
+    generator: Generator, pairs: Sequence[Pair], config: OptimizerConfig, stop: Event | None = None
+) -> dict[str, dict[str, float]]:
+    """What answers cost after their question as text, after a task-level prompt that never saw them.
+
+    Pairs are put into two halves in turn. A prompt is found for each half, and used on the other.
+
+    Args:     config  of the prompt; it has one restart of ``num_steps``
+    Returns:  by pair, ``loss`` and ``loss_text``, in nats per token; of no pair once ``stop`` is set
+    Raises:   InputError if there are fewer than two pairs
+    """
+    require(len(pairs) > 1, "a task-level prompt is found for some pairs and used on others; expected at least 2 pairs")
+    halves, losses = (pairs[::2], pairs[1::2]), {}
+    for others, own in (halves, halves[::-1]):
+        prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop).content
+        if stop is not None and stop.is_set():
+            return {}
+        rows = [Row.of(generator, view, 0) for view in answers_after_questions(generator, own)]
+        scores = score_rows(generator, rows, prompt[None].to(generator.device), config.K)
+        for pair, found in zip(own, scores, strict=True):
+            losses[pair.id] = {key: found[key] for key in ("loss", "loss_text")}
+    return losses

@@ -26,6 +26,7 @@ from .tokens import turned as turned
 from .trajectory import Recorder as Recorder
 from .trajectory import principal_directions as principal_directions
 from .trajectory import travel as travel
+from .transfer import from_oracle as from_oracle
 from .transfer import nats_after as nats_after
 from .transfer import nats_and_first as nats_and_first
 from .variety import ablated as ablated

@@ -1,10 +1,13 @@
-"""What texts cost after contents that were not found for them, and after none."""
+"""What texts cost after contents that were not found for them, and after none; what is predicted after them."""
 
 from collections.abc import Sequence
 
+import torch
+
 from dcm_helpers.generator import Generator
+from dcm_helpers.optimize import oracle_of
 from dcm_helpers.shapes import Contents
-from dcm_helpers.stm import Row, View, score_rows
+from dcm_helpers.stm import Row, View, lay_out, score_rows, target_logits
 
 
 def nats_after(generator: Generator, views: Sequence[View], contents: Contents | None) -> list[list[float]]:
@@ -27,3 +30,16 @@ def nats_and_first(
         [(found["loss"] * len(view.target_ids), found["first"]) for found in [next(scores) for _ in slots]]
         for view in views
     ]
+
+
+@torch.no_grad()
+def from_oracle(generator: Generator, view: View, contents: Contents) -> list[float]:
+    """How far predictions after each content diverge from the oracle's, KL(oracle || content), in nats a token.
+
+    Args:     view  with an oracle, see :func:`dcm_helpers.stm.with_oracle`;  contents  (B, K, D)
+    """
+    count, K = contents.shape[:2]
+    layout = lay_out(generator, [Row.of(generator, view, slot) for slot in range(count)], K)
+    told = oracle_of(generator, view)
+    predicted = target_logits(generator, layout, contents).to(told.dtype).log_softmax(-1).view(count, *told.shape)
+    return (told.exp() * (told - predicted)).sum(2).mean(1).tolist()

@@ -1,5 +1,4 @@
 from .baselines import answer_from_text as answer_from_text
-from .baselines import task_losses as task_losses
 from .baselines import view_baselines as view_baselines
 from .begin import prepare as prepare
 from .open import open_run as open_run

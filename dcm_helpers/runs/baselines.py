@@ -11,17 +11,11 @@ Every baseline is given per view, in nats per token, with EOS (``loss``) and wit
 Text stands in the Generator's prompt format (see :mod:`dcm_helpers.generator.frozen`).
 """
 
-from collections.abc import Sequence
-from threading import Event
-
 import torch
 
-from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import require
 from dcm_helpers.files import is_there
 from dcm_helpers.forms import checked
 from dcm_helpers.generator import Generator, token_rows
-from dcm_helpers.learned import answers_after_questions, task_prompt
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, score_rows, text_prompts
@@ -58,30 +52,6 @@ def view_baselines(
         if task and view.kind == "answer":
             result["task"] = task
     return results
-
-
-def task_losses(
-    generator: Generator, pairs: Sequence[Pair], config: OptimizerConfig, stop: Event | None = None
-) -> dict[str, Loss]:
-    """What answers cost after their question as text, after a task-level prompt that never saw them.
-
-    Pairs are put into two halves in turn. A prompt is found for each half, and used on the other.
-
-    Args:     config  of the prompt; it has one restart of ``num_steps``
-    Returns:  by pair; of no pair once ``stop`` is set
-    Raises:   InputError if there are fewer than two pairs
-    """
-    require(len(pairs) > 1, "a task-level prompt is found for some pairs and used on others; expected at least 2 pairs")
-    halves, losses = (pairs[::2], pairs[1::2]), {}
-    for others, own in (halves, halves[::-1]):
-        prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop).content
-        if stop is not None and stop.is_set():
-            return {}
-        rows = [Row.of(generator, view, 0) for view in answers_after_questions(generator, own)]
-        scores = score_rows(generator, rows, prompt[None].to(generator.device), config.K)
-        for pair, found in zip(own, scores, strict=True):
-            losses[pair.id] = {key: found[key] for key in ("loss", "loss_text")}
-    return losses
 
 
 def kept_task_losses(folder: RunFolder) -> dict[str, Loss]:

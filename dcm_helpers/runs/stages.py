@@ -15,9 +15,10 @@ import torch
 from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
+from dcm_helpers.learned import task_losses
 from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems
 from dcm_helpers.pairs import Dataset
-from dcm_helpers.runs.baselines import TASK, kept_task_losses, task_losses, view_baselines
+from dcm_helpers.runs.baselines import TASK, kept_task_losses, view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged

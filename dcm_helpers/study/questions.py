@@ -6,9 +6,11 @@ from dcm_helpers.controls import (
     across_question,
     exactness_question,
     limit_question,
+    oracle_question,
     remedies_question,
     replaced_question,
     sharing_question,
+    subspace_question,
     task_question,
     transfer_question,
 )
@@ -44,11 +46,13 @@ QUESTIONS = {
     "transfer": transfer_question,
     "exactness": exactness_question,
     "remedies": remedies_question,
+    "oracle": oracle_question,
+    "subspace": subspace_question,
 }
 """By name, what each question is at some size; in the order in which their parts are made. To add one, add its file."""
 
 
-BY_NAME = ("remedies",)
+BY_NAME = ("remedies", "oracle", "subspace")
 """Questions that are asked only by those studies that name them."""
 
 

@@ -5,13 +5,15 @@ from threading import Event
 
 import pytest
 import torch
+from judges import plain_nll
 
 from dcm_helpers.bench.alternatives import intact
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.learned import answers_after_questions, task_prompt
+from dcm_helpers.learned import answers_after_questions, task_losses, task_prompt
+from dcm_helpers.learned import task as module
 from dcm_helpers.seeds import seeded
-from dcm_helpers.stm import Problem, Row, initial_content, score_rows
+from dcm_helpers.stm import Problem, Row, View, initial_content, score_rows
 
 SETTINGS = OptimizerConfig(K=4, num_steps=12, lr=0.05, batch_size=4, stop_rule="minimize", num_restarts=1)
 
@@ -82,3 +84,27 @@ def test_it_is_found_again_and_can_be_stopped(tiny, pairs):
     assert task_prompt(tiny, views, SETTINGS, stop).losses == ()
     with pytest.raises(InputError, match="at least one pair"):
         task_prompt(tiny, [], SETTINGS)
+
+
+def test_a_task_level_prompt_is_judged_on_pairs_it_never_saw(tiny, pairs, monkeypatch):
+    config, seen, find = OptimizerConfig(K=4, num_steps=3, batch_size=2), [], module.task_prompt
+
+    def watched(generator, views, *settings):
+        found = find(generator, views, *settings)
+        seen.append(({view.target_text for view in views}, found.content))
+        return found
+
+    monkeypatch.setattr(module, "task_prompt", watched)
+    losses = task_losses(tiny, pairs[:5], config)
+    assert losses.keys() == {pair.id for pair in pairs[:5]} and len(seen) == 2
+    for pair in pairs[:5]:
+        ((_, prompt),) = [(texts, prompt) for texts, prompt in seen if pair.answer not in texts]
+        view = View.of(tiny, pair.answer, given=f"{pair.question}\n")
+        nll = plain_nll(tiny, view, prompt)
+        assert losses[pair.id]["loss"] == pytest.approx(nll.mean().item(), rel=1e-4)
+        assert losses[pair.id]["loss_text"] == pytest.approx(nll[:-1].mean().item(), rel=1e-4)
+    stop = Event()
+    stop.set()
+    assert task_losses(tiny, pairs[:4], config, stop) == {}
+    with pytest.raises(InputError, match="at least 2 pairs"):
+        task_losses(tiny, pairs[:1], config)

@@ -1,21 +1,17 @@
 """Baselines by hand, and the convergence criterion at its edges."""
 
 import dataclasses
-from threading import Event
 
 import pytest
 import torch
 from judges import plain_nll
 
-from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import InputError
 from dcm_helpers.generator import token_rows
-from dcm_helpers.runs import baselines as module
 from dcm_helpers.runs import view_baselines
-from dcm_helpers.runs.baselines import DRAWS, task_losses
+from dcm_helpers.runs.baselines import DRAWS
 from dcm_helpers.runs.verdicts import converged_by
 from dcm_helpers.seeds import seeded
-from dcm_helpers.stm import View, joint_problems
+from dcm_helpers.stm import joint_problems
 
 
 def nll_after(generator, prompt, target):
@@ -56,30 +52,6 @@ def test_context_that_is_missing_or_too_long(tiny, pairs):
         for baselines in view_baselines(tiny, problem, pair, K=4, seed=0):
             assert baselines["full_context"] is None
             assert baselines["random"]["loss_text"] > 0
-
-
-def test_a_task_level_prompt_is_judged_on_pairs_it_never_saw(tiny, pairs, monkeypatch):
-    config, seen, find = OptimizerConfig(K=4, num_steps=3, batch_size=2), [], module.task_prompt
-
-    def watched(generator, views, *settings):
-        found = find(generator, views, *settings)
-        seen.append(({view.target_text for view in views}, found.content))
-        return found
-
-    monkeypatch.setattr(module, "task_prompt", watched)
-    losses = task_losses(tiny, pairs[:5], config)
-    assert losses.keys() == {pair.id for pair in pairs[:5]} and len(seen) == 2
-    for pair in pairs[:5]:
-        ((_, prompt),) = [(texts, prompt) for texts, prompt in seen if pair.answer not in texts]
-        view = View.of(tiny, pair.answer, given=f"{pair.question}\n")
-        nll = plain_nll(tiny, view, prompt)
-        assert losses[pair.id]["loss"] == pytest.approx(nll.mean().item(), rel=1e-4)
-        assert losses[pair.id]["loss_text"] == pytest.approx(nll[:-1].mean().item(), rel=1e-4)
-    stop = Event()
-    stop.set()
-    assert task_losses(tiny, pairs[:4], config, stop) == {}
-    with pytest.raises(InputError, match="at least 2 pairs"):
-        task_losses(tiny, pairs[:1], config)
 
 
 @pytest.mark.parametrize(

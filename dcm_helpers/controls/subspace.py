@@ -1,0 +1,80 @@
+"""Subspace: does a subspace that is learned from some pairs help others, or only those that it was learned from?"""
+
+import pandas as pd
+
+from dcm_helpers.config import DataConfig
+from dcm_helpers.inquiry import Answer, Finding, Question, Study, StudyConfig, Table, joint, settings, verdict
+from dcm_helpers.learned import shared_subspace
+from dcm_helpers.optimize import RANK, ContentOptimizer, Parameterization, Projection, result_table
+from dcm_helpers.pairs import load_pairs
+from dcm_helpers.stats import Quantity, ratio, share
+
+SLOTS = 4
+STEPS = 100
+"""Updates in which the subspace is learned."""
+TRAINED_ON = 2
+"""Pairs that it is learned from, for each that it is judged on."""
+
+
+def subspaces(study: Study) -> pd.DataFrame:
+    """Steps of pairs whose slots may move anywhere, in a random subspace, and in one that was learned.
+
+    Returns:  one row for each pair and way: columns pair, way ('anywhere', 'random', 'learned'), new (whether the
+              subspace was not learned from this pair), reconstructed, steps (to exact, counted from 1; of one that is
+              not, one more than it was given)
+    """
+    generator, config = study.generator, study.config
+    pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
+    problems = joint((1 + TRAINED_ON) * config.controls)(generator, pairs)
+    new, old = problems[: config.controls], problems[config.controls :]
+    learned = shared_subspace(generator, old, settings(config, SLOTS, num_steps=STEPS)).basis
+    optimizer = settings(config, SLOTS, "exact", num_steps=config.num_steps // 2)
+    ways: dict[str, Parameterization | None] = {
+        "anywhere": None,
+        "random": Projection(),
+        "learned": Projection(learned),
+    }
+    tables = []
+    for way, parameterization in ways.items():
+        for asked in (new, old[: len(new)]):
+            results = ContentOptimizer(generator, optimizer, parameterization).optimize(asked)
+            table = result_table(results).assign(way=way, new=asked is new, pair=[each.pair for each in asked])
+            table["steps"] = table["steps_to_exact"].fillna(optimizer.num_steps) + 1
+            tables.append(table[["pair", "way", "new", "reconstructed", "steps"]])
+    return pd.concat(tables)
+
+
+def what_is_shared(study: Study) -> list[Finding]:
+    """What a learned subspace is worth to pairs that it was not learned from, beside those that it was."""
+    table, found = study.table("subspace"), []
+    for new, whose in ((True, "new pairs"), (False, "pairs that it was learned from")):
+        here = table[table["new"] == new]
+        steps = here.pivot(index="pair", columns="way", values="steps")
+        exact = here.groupby("way")["reconstructed"]
+        over_random = ratio(steps["learned"], steps["random"])
+        found.append(
+            Finding(
+                "12 subspace",
+                f"steps in a learned subspace of {RANK} directions over those in a random one, {whose}, K={SLOTS}",
+                [Quantity("", over_random)],
+                [
+                    Quantity("over those of slots that may move anywhere", ratio(steps["learned"], steps["anywhere"])),
+                    *[
+                        Quantity(f"exact, {way}", share(exact.get_group(way)), percent=True)
+                        for way in ("anywhere", "random", "learned")
+                    ],
+                ],
+                Answer(
+                    f"Is a learned subspace better than a random one, for {whose}?",
+                    verdict(1, "yes", "no, worse", over_random),
+                    "yes if the interval lies below 1, worse if above",
+                    over_random.p,
+                ),
+            )
+        )
+    return found
+
+
+def subspace_question(config: StudyConfig) -> Question:
+    """Pairs of the study, in subspaces."""
+    return Question(tables=[Table("subspace", subspaces, [])], findings=[(["subspace"], what_is_shared)])

@@ -1,0 +1,47 @@
+"""Contents that match the whole context: divergence against the Generator's own predictions, and what is found."""
+
+import pandas as pd
+import pytest
+import torch
+
+from dcm_helpers.controls.oracle import same_point_or_behavior
+from dcm_helpers.generator import token_rows
+from dcm_helpers.look import from_oracle
+from dcm_helpers.stm import joint_problems, with_oracle
+
+
+def test_divergence_is_that_of_plain_predictions(tiny64, pairs):
+    (joint,) = joint_problems(tiny64, pairs[:1])
+    view = with_oracle(tiny64, joint, pairs[0]).view("answer")
+    contents = token_rows(tiny64, 6, torch.Generator().manual_seed(0)).view(2, 3, -1)
+
+    def predictions(row):
+        return tiny64.model(inputs_embeds=row[None]).logits[0, -len(view.target_ids) - 1 : -1].log_softmax(-1)
+
+    target = tiny64.embed(torch.tensor(view.target_ids))
+    told = predictions(torch.cat([tiny64.embed(torch.tensor(view.oracle_ids)), target]))
+    mode = tiny64.embed(torch.tensor([*tiny64.bos_ids, *view.mode_ids]))
+    for found, content in zip(from_oracle(tiny64, view, contents), contents, strict=True):
+        plain = predictions(torch.cat([mode, content.to(mode), target]))
+        assert found == pytest.approx((told.exp() * (told - plain)).sum(1).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("distance", "said"), [(0.1, "the same point"), (1.4, "another point")])
+def test_same_point_or_another(distance, said):
+    count = 12
+    wobble = [0.01 * index for index in range(count)]
+    table = pd.DataFrame(
+        {
+            "pair": [f"pair {index}" for index in range(count)],
+            "distance": [distance + each for each in wobble],
+            "travel": 1.0,
+            **{f"{which}_exact": True for which in ("distilled", "written")},
+            "distilled_diverges": [0.1 + each for each in wobble],
+            "written_diverges": [0.4 + 2 * each for each in wobble],
+            "distilled_unseen": [-1.0 + each for each in wobble],
+            "written_unseen": [0.5 - each for each in wobble],
+        }
+    )
+    study = type("Told", (), {"table": staticmethod(lambda name: table)})
+    point, unseen = same_point_or_behavior(study)
+    assert point.answer.answer == said and unseen.answer.answer == "yes"
