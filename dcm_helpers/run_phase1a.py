@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig
+from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig, with_terms
 from dcm_helpers.errors import InputError
 from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
 
@@ -43,7 +43,13 @@ def parse(arguments: Sequence[str] | None) -> Command:
     """
     preset = PRESETS.get(preset_of(arguments, "default"), {})
     default = Command(run=RunConfig(optimizer=OptimizerConfig(**preset)))
-    command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.run_phase1a")
+    command = tyro.cli(
+        Command,
+        args=arguments,
+        default=default,
+        prog="python -m dcm_helpers.run_phase1a",
+        description=with_terms(Command),
+    )
     return replace(command, run=replace(command.run, stage="1,2,3")) if command.all else command
 
 

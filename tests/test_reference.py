@@ -115,7 +115,7 @@ def test_every_finding_is_recomputed_from_what_is_stored(small):
     table = findings_table(study)
     assert set(table.columns) == {"question", "measured", "figure", "control"}
     questions = {question.split()[0] for question in table["question"]}
-    assert questions == {"1", "2", "3", "4", "5", "6", "7a", "7b", "7c", "7d", "7e", "7f", "7g", "7h", "8", "9"}
+    assert questions == {"1", "2", "3", "4", "5", "6", "7a", "7b", "7c", "7d", "7e", "7f", "7g", "7h", "7i", "8", "9"}
     assert not table["figure"].str.contains("nan").any(), table[table["figure"].str.contains("nan")]
     answers = answers_table(study)
     assert answers["question"].str.endswith("?").all() and answers["answer"].str.len().gt(0).all()

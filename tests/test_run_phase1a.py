@@ -17,6 +17,7 @@ from judges import generate, plain_nll, prefix_embeddings
 from dcm_helpers import analyze_results, run_phase1a
 from dcm_helpers.config import PRESETS, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError
+from dcm_helpers.objective import TERMS
 from dcm_helpers.stm import View
 from dcm_helpers.store import RunFolder
 
@@ -276,6 +277,9 @@ def test_every_setting_is_a_flag_with_help(capsys):
     names = {field.name for group in groups for field in dataclasses.fields(group)}
     for name in names - {"generator", "data", "optimizer", "terms"} | {"all", "resume", "preset", "term"}:
         assert f"--{name.replace('_', '-')}" in text
+    in_one_line = " ".join(text.split())
+    for name, term in TERMS.items():
+        assert f"- {name}={term.usual:g}: {term.does} ({term.source})" in in_one_line
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])

@@ -19,3 +19,4 @@ from .run import DataConfig as DataConfig
 from .run import GeneratorConfig as GeneratorConfig
 from .run import RunConfig as RunConfig
 from .run import is_plain as is_plain
+from .typed import with_terms as with_terms

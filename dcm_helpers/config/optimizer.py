@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from dcm_helpers.config.names import NEWER, Initialization, Lives, Schedule, StopRule, Weighting
-from dcm_helpers.config.typed import NamedNumber, term_help
+from dcm_helpers.config.typed import NamedNumber
 from dcm_helpers.errors import require
 
 
@@ -52,9 +52,9 @@ class OptimizerConfig:
     terms: Annotated[
         tuple[NamedNumber, ...],
         tyro.conf.UseAppendAction,
-        tyro.conf.arg(name="term", help_behavior_hint=term_help),
+        tyro.conf.arg(name="term", help_behavior_hint="(repeatable)"),
     ] = ()
-    """More than cross-entropy."""
+    """A term beside cross-entropy, as listed above, and its number."""
     parameterization: Lives = "direct"
     """Where contents live; in `held_norm` directions alone move."""
 

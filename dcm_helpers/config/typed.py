@@ -1,10 +1,15 @@
 """How a setting is typed, and what its help says beside its own line."""
 
 import importlib
+import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Annotated
 
 import tyro
+
+HELP_WIDTH = 78
+"""Of lines that are not wrapped to the terminal."""
 
 
 def with_names(room: str, table: str) -> Callable[[str], str]:
@@ -38,7 +43,9 @@ NamedNumber = Annotated[
 ]
 
 
-def term_help(default: str) -> str:
-    """The hint behind the help of terms: all there are; `objective/table.py` says more of each."""
+def with_terms(command: type) -> str:
+    """What a command's help says first: its own lines, and every term with a number to begin with and its source."""
     terms = importlib.import_module("dcm_helpers.objective").TERMS
-    return f"(repeatable; {', '.join(terms)})"
+    lines = [f"- {name}={term.usual:g}: {term.does} ({term.source})" for name, term in terms.items()]
+    wrapped = [textwrap.fill(line, HELP_WIDTH, subsequent_indent="  ") for line in lines]
+    return "\n".join([inspect.getdoc(command), "", "Terms that can stand beside cross-entropy:", *wrapped])

@@ -49,9 +49,9 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "length": Term("no end before the end", usual=0.5),
         "unlikelihood": Term("earlier tokens of the text again", usual=0.5, source="Welleck et al. 2020"),
         "token_distance": Term("distance of slots to their nearest tokens", usual=0.01),
-        "norm": Term("norm of slots", usual=0.01, source="weight decay, as Cramming 2025 has it"),
-        "travel": Term("distance of slots from their start", usual=0.01, source="near solutions are easier to predict"),
-        "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "wider solutions"),
+        "norm": Term("norm of slots", usual=0.01, source="weight decay, Cramming 2025"),
+        "travel": Term("distance of slots from their start", usual=0.01, source="L2-SP, Li et al. 2018"),
+        "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "NEFTune, Jain 2024"),
         **{
             f"scheduled_{name}": Term(f"its own words are read {how}", "heard", 30.0, source="Bengio et al. 2015")
             for name, how in (
