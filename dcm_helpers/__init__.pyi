@@ -3,7 +3,9 @@ from . import config as config
 from . import explore as explore
 from . import generator as generator
 from . import inquiry as inquiry
+from . import learned as learned
 from . import look as look
+from . import objective as objective
 from . import optimize as optimize
 from . import pairs as pairs
 from . import runs as runs

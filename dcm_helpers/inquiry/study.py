@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dcm_helpers.config import PROJECT, parameter
+from dcm_helpers.config import parameter
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.inquiry.size import StudyConfig, size_of
+from dcm_helpers.inquiry.size import SIZES, StudyConfig, size_of
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
@@ -158,7 +158,11 @@ class Study:
 
 
 def open_study(path: str = "") -> Study:
-    """The study in a folder, or in ``DCM_REFERENCE``, or the committed one."""
-    folder = Path(path or parameter("reference", PROJECT / "results" / "reference"))
+    """The study in a folder, or a committed one by its name, as 'replication'; else the one in ``DCM_REFERENCE``.
+
+    Raises:   InputError if there is no such folder
+    """
+    committed = StudyConfig(**SIZES.get(path or "reference", {})).output_dir
+    folder = Path(committed if path in SIZES else path or parameter("reference", Path(committed)))
     require(folder.is_dir(), f"there is no study in {folder}; make one with: python -m dcm_helpers.reference")
     return Study(folder, config=size_of(folder))

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from dcm_helpers.errors import InputError
-from dcm_helpers.inquiry import SIZES, StudyConfig, families, family_parts, joint, others, sample_of, size_of
+from dcm_helpers.inquiry import (
+    SIZES,
+    StudyConfig,
+    families,
+    family_parts,
+    joint,
+    open_study,
+    others,
+    sample_of,
+    size_of,
+)
 from dcm_helpers.stm import joint_problems
 from dcm_helpers.study.questions import parts_of, tables_of
 
@@ -62,3 +72,13 @@ def test_exchanged_answers_are_of_the_type_and_length(tiny, pairs):
         assert sum(longer) / len(longer) < 4
     met = {(p.pair, p.view("answer").target_ids) for exchange in made for p in exchange}
     assert len(met) == StudyConfig().exchanges * 97, "no question meets an answer twice"
+
+
+def test_committed_studies_open_by_name(tmp_path, monkeypatch):
+    assert open_study("replication").path == Path(SIZES["replication"]["output_dir"])
+    monkeypatch.delenv("DCM_REFERENCE", raising=False)
+    assert open_study().path == open_study("reference").path == Path(StudyConfig().output_dir)
+    monkeypatch.setenv("DCM_REFERENCE", str(tmp_path))
+    assert open_study().path == tmp_path and open_study("replication").config.model == "gemma3-270m"
+    with pytest.raises(InputError, match="no study in"):
+        open_study(str(tmp_path / "nothing"))
