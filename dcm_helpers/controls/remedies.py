@@ -9,6 +9,7 @@ import scipy.stats
 import torch
 
 from dcm_helpers.config import MODES, GeneratorConfig
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.inquiry import (
     SURE,
@@ -89,6 +90,16 @@ def remedy_part(name: str) -> str:
     return f"confident-with-{name.replace(' ', '-')}".replace("'", "")
 
 
+def remedies_of(config: StudyConfig) -> dict[str, dict]:
+    """The remedies that a study tries: none, and all or those that it names.
+
+    Raises:   InputError if it names one that does not exist
+    """
+    for name in config.remedies:
+        require(name in REMEDIES, f"there is no remedy {name!r}; expected some of: {', '.join(REMEDIES)}")
+    return {name: REMEDIES[name] for name in REMEDIES if name in (NONE, *(config.remedies or REMEDIES))}
+
+
 def remedies(study: Study) -> pd.DataFrame:
     """What contents found with each remedy are like.
 
@@ -100,7 +111,7 @@ def remedies(study: Study) -> pd.DataFrame:
     """
     tables = []
     half = load_generator(GeneratorConfig(study.config.model, study.config.device, "bfloat16"))
-    for name in REMEDIES:
+    for name in remedies_of(study.config):
         found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
         index = [each.problem.pair for each in found]
         records = study.per_problem(remedy_part(name)).loc[[each.problem.id for each in found]]
@@ -222,7 +233,7 @@ def remedies_question(config: StudyConfig) -> Question:
     twice = with_one_restart(joint(config.controls))
     parts = [
         Part(remedy_part(name), f"with {name}", replace(settings(config, rule="confident"), **changes), twice)
-        for name, changes in REMEDIES.items()
+        for name, changes in remedies_of(config).items()
     ]
     return Question(
         parts=parts,

@@ -50,6 +50,8 @@ class StudyConfig:
     """Look closely at contents found at ten times the learning rate, too."""
     near_tokens: tuple[float, ...] = (0.001, 0.01, 0.1)
     """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
+    remedies: tuple[str, ...] = ()
+    """Of the ablation only these remedies beside none; all of them if none is named."""
     shuffles: int = 1000
     """Shufflings of labels that groups of contents are compared with."""
     num_steps: int = 300

@@ -10,6 +10,7 @@ import torch
 from dcm_helpers.ablate import main
 from dcm_helpers.controls import remedies
 from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, apart, remedy_part, worth
+from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.study.questions import parts_of
 
@@ -80,6 +81,10 @@ def test_every_remedy_has_a_part_of_its_own():
     assert parts[remedy_part("mlp")].optimizer.parameterization == "mlp"
     assert not parts[remedy_part(NONE)].optimizer.terms
     assert not any(name in {part.name for part in parts_of(StudyConfig())} for name in parts)
+    some = StudyConfig(questions=("remedies",), remedies=("noise", "mlp"))
+    assert [part.name for part in parts_of(some)] == [remedy_part(name) for name in (NONE, "noise", "mlp")]
+    with pytest.raises(InputError, match="no remedy 'prayer'; expected some of: none, temperature"):
+        parts_of(StudyConfig(questions=("remedies",), remedies=("prayer",)))
 
 
 def test_an_ablation_from_end_to_end(tmp_path, monkeypatch):
