@@ -118,8 +118,10 @@ class RunConfig:
         settings = {**dataclasses.asdict(self), "optimizer": self.optimizer.stored()}
         for name in ("output_dir", "run_name", "stage", "ignore_gates", "num_validate", "distributed"):
             del settings[name]
-        for group, name in (("optimizer", "batch_size"), ("generator", "device"), ("generator", "compile")):
+        for group, name in (("generator", "device"), ("generator", "compile")):
             del settings[group][name]
+        if not dict(self.optimizer.terms).get("relations"):  # which compares the problems that are in flight
+            del settings["optimizer"]["batch_size"]
         # at its default, what earlier versions lack identifies no run, so that theirs continue
         for group, default in (
             (settings, {each.name: each.default for each in dataclasses.fields(RunConfig)}),

@@ -1,29 +1,46 @@
 """Task: is an answer likelier after a content of its own than after a prompt for the whole task and its question?"""
 
+import numpy as np
 import pandas as pd
 
 from dcm_helpers.inquiry import Answer, Finding, K, Question, Study, StudyConfig, Table, settings, true_part
-from dcm_helpers.learned import task_losses
+from dcm_helpers.learned import crossed_prompts, losses_after
 from dcm_helpers.stats import Quantity, mean, share
 
 STEPS = 100
 """Updates of a task-level prompt."""
+LAST = 10
+"""Minibatches over which its loss at the end is taken."""
 
 
 def beside_task(study: Study) -> pd.DataFrame:
     """What answers cost after their first exact content, and after a task-level prompt that never saw them.
 
-    Returns:  one row for each pair: columns pair, instance and task, in nats a token, EOS included
+    Returns:  one row for each pair: columns pair, and in nats a token, EOS included: instance, task, start (after the
+              prompt's start), question (after the question alone), seen (of the last minibatches of those pairs that
+              the prompt was found for)
     """
-    records, pairs = study.records(true_part(K)), study.run(true_part(K)).pairs
-    prompt = settings(study.config, num_steps=STEPS)
-    losses = task_losses(study.generator, [pairs[record["pair"]] for record in records], prompt)
-    rows = [
-        {"pair": record["pair"], "instance": view["loss"], "task": losses[record["pair"]]["loss"]}
-        for record in records
+    generator, pairs = study.generator, study.run(true_part(K)).pairs
+    instance = {
+        record["pair"]: view["loss"]
+        for record in study.records(true_part(K))
         for view in record["views"]
         if view["kind"] == "answer"
-    ]
+    }
+    rows = []
+    config = settings(study.config, num_steps=STEPS)
+    for prompt, own in crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config):
+        after = {
+            name: losses_after(generator, own, content, K)
+            for name, content in (("task", prompt.content), ("start", prompt.start), ("question", None))
+        }
+        seen = np.mean(prompt.losses[-LAST:])
+        rows += [
+            {"pair": pair.id, "instance": instance[pair.id]}
+            | {name: losses[pair.id]["loss"] for name, losses in after.items()}
+            | {"seen": seen}
+            for pair in own
+        ]
     return pd.DataFrame(rows)
 
 
@@ -40,12 +57,15 @@ def instance_below_task(study: Study) -> list[Finding]:
             [
                 Quantity("nats a token after the content", mean(table["instance"])),
                 Quantity("after the task-level prompt", mean(table["task"])),
+                Quantity("after its start", mean(table["start"])),
+                Quantity("after the question alone", mean(table["question"])),
+                Quantity("of pairs that it was found for", table["seen"].mean(), ".2g"),
                 *([Quantity(f"not below: {named};", float((~below).sum()), ".0f")] if named else []),
             ],
             Answer(
                 "Is an answer always likelier after its own content than after a task-level prompt?",
                 "yes" if below.all() else "not always",
-                "yes if it is so of every pair; the prompt was found for other pairs",
+                "yes if it is so of every pair; the prompt was found for pairs with other answers and contexts",
             ),
         )
     ]

@@ -2,5 +2,9 @@ from .subspace import SharedSubspace as SharedSubspace
 from .subspace import shared_subspace as shared_subspace
 from .task import TaskPrompt as TaskPrompt
 from .task import answers_after_questions as answers_after_questions
+from .task import crossed_prompts as crossed_prompts
+from .task import halves_of as halves_of
+from .task import losses_after as losses_after
+from .task import require_task as require_task
 from .task import task_losses as task_losses
 from .task import task_prompt as task_prompt

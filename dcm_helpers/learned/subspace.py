@@ -13,7 +13,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import RANK, adam_update, random_subspace, view_weights
+from dcm_helpers.optimize import RANK, adam_update, random_subspace, reach, view_weights
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import (
@@ -28,7 +28,9 @@ from dcm_helpers.stm import (
 )
 
 BATCH = 16
-"""Problems of a minibatch, where the settings leave it open."""
+"""Problems of a minibatch."""
+BASIS_RATE = 0.25
+"""Learning rate of the basis as a share of that of what lies in it."""
 POSITIONS = 512
 """Positions of a minibatch that are computed at once."""
 
@@ -42,6 +44,12 @@ class SharedSubspace:
     losses: tuple[float, ...]
     """Of every minibatch before its update: the mean of what is minimized, over problems."""
 
+    @property
+    def overlap(self) -> float:
+        """Mean squared cosine with the random subspace that it began as; of two random ones it is rank / D."""
+        rank, width = self.basis.shape
+        return (self.basis @ random_subspace(width, rank).T).square().sum().item() / rank
+
 
 def shared_subspace(
     generator: Generator,
@@ -50,16 +58,19 @@ def shared_subspace(
     rank: int = RANK,
     stop: Event | None = None,
 ) -> SharedSubspace:
-    """The subspace in which the contents of some problems are found soonest, learned together with them.
+    """A subspace in which the contents of some problems have low losses, learned together with them.
 
-    Contents are c = start + z P. A step updates z of a minibatch's problems, and with the mean of what they ask for P;
-    there are ``config.num_steps`` steps. P begins as the random subspace that a projection without one has.
+    Contents are those of a projection. A step updates z of a minibatch's problems, and with the mean of what they ask
+    for the basis, whose rows are made orthonormal again, z with them; there are ``config.num_steps`` steps. The basis
+    begins as the random one of a projection.
 
-    Args:     stop  once set, what there is is returned
-    Raises:   InputError if there are no problems, or a row does not fit the Generator's window
+    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, init and seed;  stop  once set, what
+              there is is returned
+    Raises:   InputError if there are no problems, the rank is none, or a row does not fit the Generator's window
     Source:   the shared projection of Progressive Cramming (ICML 2026)
     """
     require(len(problems) > 0, "a shared subspace needs at least one problem to be learned from")
+    require(rank >= 1, f"rank is {rank}; expected at least 1")
     require_fits(generator, problems, config.K)
     starts = torch.stack(
         [initial_content(generator, each, config.K, config.init, config.seed, each.restart) for each in problems]
@@ -68,7 +79,7 @@ def shared_subspace(
     latents = begun(starts.new_zeros(*starts.shape[:2], rank))
     directions = begun(random_subspace(starts.shape[2], rank).to(starts)[None])
     visits = torch.zeros(len(problems), dtype=starts.dtype)
-    losses, waiting, size = [], [], min(config.batch_size or BATCH, len(problems))
+    losses, waiting, size = [], [], min(BATCH, len(problems))
     for step in range(config.num_steps):
         if stop is not None and stop.is_set():
             break
@@ -76,20 +87,22 @@ def shared_subspace(
             waiting = torch.randperm(len(problems), generator=seeded("shared subspace", config.seed, step)).tolist()
         chosen, waiting = waiting[:size], waiting[size:]
         basis, z = directions["latent"][0], latents["latent"][chosen]
-        loss, gradient = measured(generator, [problems[index] for index in chosen], starts[chosen] + z @ basis, config)
+        drawn_out = reach(basis)
+        contents = starts[chosen] + drawn_out * z @ basis
+        loss, gradient = measured(generator, [problems[index] for index in chosen], contents, config)
         losses.append(loss / size)
         rate = config.lr_at(step)
         visits[chosen] += 1
         here = {name: tensor[chosen] for name, tensor in latents.items()}
-        here["latent"] = adam_update(
-            here, gradient @ basis.T, torch.full((size,), rate, dtype=starts.dtype), visits[chosen], config.beta2
-        )
+        rates = torch.full((size,), rate, dtype=starts.dtype)
+        here["latent"] = adam_update(here, drawn_out * gradient @ basis.T, rates, visits[chosen], config.beta2)
         for name, tensor in here.items():
             latents[name][chosen] = tensor
-        towards = torch.einsum("bkr,bkd->rd", z, gradient)[None] / size
-        # a row has entries of the size of one over the root of D: at the latents' rate a step would turn it over
-        rates, counts = (torch.tensor([value], dtype=starts.dtype) for value in (rate / rank, step + 1))
-        directions["latent"] = adam_update(directions, towards, rates, counts, config.beta2)
+        towards = drawn_out * torch.einsum("bkr,bkd->rd", z, gradient)[None] / size
+        rates, counts = (torch.tensor([value], dtype=starts.dtype) for value in (BASIS_RATE * rate, step + 1))
+        moved = adam_update(directions, towards, rates, counts, config.beta2)[0]
+        rows, turned = torch.linalg.qr(moved.T)  # moved = turned.T @ rows.T
+        directions["latent"], latents["latent"] = rows.T[None].contiguous(), latents["latent"] @ turned.T
     return SharedSubspace(torch.linalg.qr(directions["latent"][0].double().T).Q.T.cpu(), tuple(losses))
 
 

@@ -4,6 +4,7 @@ It is one problem with very many views, each the answer of a pair after its ques
 the same rows, scores and update as everywhere, and a driver of its own, since nothing ends early.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -31,7 +32,7 @@ from dcm_helpers.stm import (
 )
 
 BATCH = 16
-"""Pairs of a minibatch, where the settings leave it open."""
+"""Pairs of a minibatch."""
 POSITIONS = 2048
 """Positions of a minibatch that are computed at once."""
 
@@ -41,6 +42,7 @@ class TaskPrompt:
     """A content that was found for a whole task."""
 
     content: Content
+    start: Content
     losses: tuple[float, ...]
     """Of every minibatch before its update: nats per target token, EOS included."""
 
@@ -51,11 +53,12 @@ def answers_after_questions(generator: Generator, pairs: Sequence[Pair]) -> list
 
 
 def task_prompt(
-    generator: Generator, views: Sequence[View], config: OptimizerConfig, stop: Event | None = None
+    generator: Generator, views: Sequence[View], config: OptimizerConfig, stop: Event | None = None, batch: int = BATCH
 ) -> TaskPrompt:
     """One content for all views: ``config.num_steps`` updates, each on a minibatch of a new shuffle of them.
 
-    Args:     stop  once set, what there is is returned
+    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, init and seed;  stop  once set, what
+              there is is returned;  batch  views of a minibatch
     Raises:   InputError if there are no views, or a row does not fit the Generator's window
     Source:   Lester et al., The Power of Scale for Parameter-Efficient Prompt Tuning (EMNLP 2021)
     """
@@ -64,7 +67,7 @@ def task_prompt(
     require_fits(generator, [problem], config.K)
     start = initial_content(generator, problem, config.K, config.init, config.seed, 0)[None]
     state = {"latent": start, "exp_avg": torch.zeros_like(start), "exp_avg_sq": torch.zeros_like(start)}
-    losses, waiting, size = [], [], min(config.batch_size or BATCH, len(views))
+    losses, waiting, size = [], [], min(batch, len(views))
     for step in range(config.num_steps):
         if stop is not None and stop.is_set():
             break
@@ -75,7 +78,7 @@ def task_prompt(
         losses.append(loss)
         rates, counts = (torch.tensor([value], dtype=start.dtype) for value in (config.lr_at(step), step + 1))
         state["latent"] = adam_update(state, gradient, rates, counts, config.beta2)
-    return TaskPrompt(state["latent"][0].cpu(), tuple(losses))
+    return TaskPrompt(state["latent"][0].cpu(), start[0].cpu(), tuple(losses))
 
 
 def measured(
@@ -96,25 +99,96 @@ def measured(
     return total / tokens, gradient
 
 
+def halves_of(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Two halves of the pairs that share neither an answer nor a context, as even as that allows.
+
+    Raises:   InputError if all pairs share them, so that no half is left to be judged
+    """
+    group: dict[str, int] = {}  # of each text the group that it belongs to
+    groups: list[list[Pair]] = []
+    for pair in pairs:
+        texts = [text for text in (pair.answer.strip().lower(), pair.context.strip()) if text]
+        found = sorted({group[text] for text in texts if text in group})
+        mine = [pair, *(each for number in found for each in groups[number])]
+        for number in found:
+            groups[number] = []
+        groups.append(mine)
+        for each in mine:
+            group |= dict.fromkeys((each.answer.strip().lower(), each.context.strip()), len(groups) - 1)
+        group.pop("", None)
+    halves: tuple[list[Pair], list[Pair]] = ([], [])
+    for those in sorted(groups, key=len, reverse=True):
+        min(halves, key=len).extend(those)
+    require(
+        all(halves),
+        f"of {len(pairs)} pairs all share an answer or a context; a task-level prompt is found for some pairs and "
+        "judged on others, so use more of them",
+    )
+    return halves
+
+
+def require_task(generator: Generator, pairs: Sequence[Pair], K: int) -> None:
+    """Check before any work that a task-level prompt can be found for some of the pairs and judged on others.
+
+    Raises:   InputError if there are no two halves, or a pair does not fit the Generator's window
+    """
+    halves_of(pairs)
+    for pair, view in zip(pairs, answers_after_questions(generator, pairs), strict=True):
+        length = Row.of(generator, view, 0).length(K)
+        require(
+            length <= generator.window,
+            f"{K} slots, question and answer of {pair.id!r} have {length} positions, read at once for a "
+            f"task-level prompt; {generator.name} reads at most {generator.window}",
+        )
+
+
+def crossed_prompts(
+    generator: Generator, pairs: Sequence[Pair], config: OptimizerConfig, stop: Event | None = None
+) -> list[tuple[TaskPrompt, list[Pair]]]:
+    """For each of two halves of the pairs a task-level prompt that was found for the other one, see :func:`halves_of`.
+
+    Returns:  prompts and the pairs that they never saw; none once ``stop`` is set
+    Raises:   InputError if the loss was not finite
+    """
+    first, second = halves_of(pairs)
+    found = []
+    for others, own in ((second, first), (first, second)):
+        prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop)
+        if stop is not None and stop.is_set():
+            return []
+        require(
+            all(map(math.isfinite, prompt.losses)),
+            f"the loss of a task-level prompt became {prompt.losses[-1]} at lr {config.lr:g}; choose a lower --lr",
+        )
+        found.append((prompt, own))
+    return found
+
+
+def losses_after(
+    generator: Generator, pairs: Sequence[Pair], content: Content | None, K: int
+) -> dict[str, dict[str, float]]:
+    """What answers cost after their question as text, after a content or none.
+
+    Returns:  by pair, ``loss`` and ``loss_text``, in nats per token
+    """
+    rows = [
+        Row.of(generator, view, None if content is None else 0) for view in answers_after_questions(generator, pairs)
+    ]
+    contents = None if content is None else content[None].to(generator.device)
+    scores = score_rows(generator, rows, contents, 0 if content is None else K)
+    return {
+        pair.id: {key: found[key] for key in ("loss", "loss_text")} for pair, found in zip(pairs, scores, strict=True)
+    }
+
+
 def task_losses(
     generator: Generator, pairs: Sequence[Pair], config: OptimizerConfig, stop: Event | None = None
 ) -> dict[str, dict[str, float]]:
     """What answers cost after their question as text, after a task-level prompt that never saw them.
 
-    Pairs are put into two halves in turn. A prompt is found for each half, and used on the other.
-
-    Args:     config  of the prompt; it has one restart of ``num_steps``
-    Returns:  by pair, ``loss`` and ``loss_text``, in nats per token; of no pair once ``stop`` is set
-    Raises:   InputError if there are fewer than two pairs
+    Returns:  as :func:`losses_after`; of no pair once ``stop`` is set
     """
-    require(len(pairs) > 1, "a task-level prompt is found for some pairs and used on others; expected at least 2 pairs")
-    halves, losses = (pairs[::2], pairs[1::2]), {}
-    for others, own in (halves, halves[::-1]):
-        prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop).content
-        if stop is not None and stop.is_set():
-            return {}
-        rows = [Row.of(generator, view, 0) for view in answers_after_questions(generator, own)]
-        scores = score_rows(generator, rows, prompt[None].to(generator.device), config.K)
-        for pair, found in zip(own, scores, strict=True):
-            losses[pair.id] = {key: found[key] for key in ("loss", "loss_text")}
+    losses = {}
+    for prompt, own in crossed_prompts(generator, pairs, config, stop):
+        losses |= losses_after(generator, own, prompt.content, config.K)
     return losses

@@ -1,9 +1,9 @@
 from .counting import margin as margin
+from .counting import oracle as oracle
 from .counting import temperature as temperature
 from .endings import eos as eos
 from .endings import length as length
 from .endings import unlikelihood as unlikelihood
-from .meanings import oracle as oracle
 from .meanings import relations as relations
 from .meanings import semantic as semantic
 from .meanings import semantic_text as semantic_text

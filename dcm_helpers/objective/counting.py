@@ -3,6 +3,7 @@
 Each is given what was seen, the losses so far and its own number, and returns losses of target tokens, (M,).
 """
 
+import torch
 from torch.nn import functional as F
 
 from dcm_helpers.objective.seen import Seen
@@ -26,3 +27,16 @@ def margin(seen: Seen, losses: Float[Tensor, " M"], value: float) -> Float[Tenso
     Source:   margin-weighted cross-entropy, Progressive Cramming (ICML 2026), at 1
     """
     return losses * (seen.margins < value).to(losses.dtype).clamp(min=OTHERS)
+
+
+def oracle(seen: Seen, losses: Float[Tensor, " M"], value: float) -> Float[Tensor, " M"]:
+    """Losses blended with the divergence from the oracle's predictions, KL(oracle || content), in nats.
+
+    The oracle is the Generator itself, after the whole context as text. Targets that have none count as they do.
+
+    Args:     value  share of the divergence; with 1 nothing is asked of the target's own tokens but that they are read
+    Source:   context distillation, Snell et al. (2209.15189)
+    """
+    told = (seen.oracle < 0).any(1)
+    divergence = (seen.oracle.exp() * (seen.oracle - seen.log_probabilities)).sum(1)
+    return torch.where(told, (1 - value) * losses + value * divergence, losses)

@@ -30,18 +30,6 @@ def semantic_text(seen: Seen) -> Float[Tensor, " B"]:
     return seen.sum_of_contents(1 - F.cosine_similarity(*texts, dim=1))
 
 
-def oracle(seen: Seen) -> Float[Tensor, " B"]:
-    """Divergence of the oracle's predictions from the content's, KL(oracle || content): mean over tokens, in nats.
-
-    The oracle is the Generator itself, after the whole context as text. Where a target has none, nothing is compared.
-
-    Source:   context distillation, Snell et al. (2209.15189)
-    """
-    # zeros in place of log probabilities are a distribution that has no entropy left to differ by
-    told = seen.oracle.exp() * (seen.oracle < 0).any(1, keepdim=True)
-    return seen.mean_of_rows((told * (seen.oracle - seen.log_probabilities)).sum(1))
-
-
 def relations(seen: Seen) -> Float[Tensor, " B"]:
     """Squared differences between how alike contents are (cosine of mean slots) and how alike their texts are.
 

@@ -14,7 +14,7 @@ from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Int, Mask, Tensor, TokenIds
 from dcm_helpers.stm import Layout
 
-Place = tuple[str, int, int]
+Place = tuple[str, int, int, int]
 """A problem's id, its restart and its step."""
 STUCK = 0.3
 """Where more of the Generator's own words than this share repeat the one before, none of them are read."""

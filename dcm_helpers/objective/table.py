@@ -41,7 +41,11 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             "tokens that win by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
         ),
         "oracle": Term(
-            "predictions of the answer as after the whole context", source="context distillation, Snell 2022"
+            "share of each answer token's loss that is divergence from predictions after the whole context",
+            "counted",
+            0.5,
+            1.0,
+            "context distillation, Snell 2022",
         ),
         "semantic": Term("embedding that is expected beside the target token's, cosine", usual=0.3),
         "semantic_text": Term("the same of the whole text", usual=0.3),
@@ -53,11 +57,11 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "travel": Term("distance of slots from their start", usual=0.01, source="L2-SP, Li et al. 2018"),
         "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "NEFTune, Jain 2024"),
         **{
-            f"scheduled_{name}": Term(f"its own words are read {how}", "heard", 30.0, source="Bengio et al. 2015")
-            for name, how in (
-                ("linear", "more and more, all after so many steps"),
-                ("exponential", "instead, 63 % after so many steps"),
-                ("sigmoid", "instead, late and then fast"),
+            f"scheduled_{name}": Term(f"its own words are read {how}", "heard", usual, source="Bengio et al. 2015")
+            for name, usual, how in (
+                ("linear", 30.0, "more and more, all after so many steps"),
+                ("exponential", 30.0, "instead, 63 % after so many steps"),
+                ("sigmoid", 8.0, "instead, late and then fast: at 8, half after 17 steps"),
             )
         },
         "relations": Term(

@@ -14,6 +14,7 @@ from .parameterization import RANK as RANK
 from .parameterization import Parameterization as Parameterization
 from .parameterization import Projection as Projection
 from .parameterization import random_subspace as random_subspace
+from .parameterization import reach as reach
 from .result import Result as Result
 from .result import ViewResult as ViewResult
 from .result import result_table as result_table

@@ -5,7 +5,7 @@ touches the Generator.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -25,6 +25,8 @@ class Best:
     step: int
     """Updates made before this content was measured."""
     meets_rule: bool = False
+    minimized: float | None = None
+    """The sum of the views' losses as their tokens and views count; None where that is the plain sum."""
     penalty: float = 0.0
     """The weighted sum of its terms."""
     terms: Mapping[str, float] = field(default_factory=dict)
@@ -37,8 +39,8 @@ class Best:
 
     @property
     def objective(self) -> float:
-        """What is minimized: the sum of the views' losses, and the weighted terms beside it."""
-        return self.loss + self.penalty
+        """What contents are compared by: the views' losses, as their tokens and views count, and the weighted terms."""
+        return (self.loss if self.minimized is None else self.minimized) + self.penalty
 
     @property
     def teacher_forced_exact(self) -> bool:
@@ -91,17 +93,24 @@ class Attempt:
     """The last step at which the best objective had improved enough, and that objective."""
 
     def measure(
-        self, views: tuple[Measurement, ...], terms: Mapping[str, float] = NONE, misheard: bool = False
+        self,
+        views: tuple[Measurement, ...],
+        terms: Mapping[str, float] = NONE,
+        misheard: bool = False,
+        counted: Sequence[float] | None = None,
     ) -> bool:
         """Take in the measurement of the current content and decide whether to end (``reason``).
 
         Args:     terms  those beside cross-entropy, without their weights, at the current content;  misheard  whether
-                  other words than the target's were read: then it says nothing about what decoding would write
+                  other words than the target's were read: then it says nothing about what decoding would write;
+                  counted  the views' losses as their tokens count; None takes the plain ones
         Returns:  whether this content is the best so far and must be kept
         """
         weights = dict(self.config.terms)
         penalty = sum(weights[name] * value for name, value in terms.items())
-        now = Best(views, self.step, penalty=penalty, terms=terms)
+        losses = [view.loss for view in views] if counted is None else counted
+        minimized = sum(view.weight * loss for view, loss in zip(self.problem.views, losses, strict=True))
+        now = Best(views, self.step, minimized=minimized, penalty=penalty, terms=terms)
         self.latest = views
         if misheard and math.isfinite(now.objective):
             self.reason = StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None
@@ -153,9 +162,9 @@ class Attempt:
         )
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def place(self) -> tuple[str, int, int, int]:
         """What random numbers of a step depend on."""
-        return self.problem.id, self.restart, self.step
+        return self.problem.id, self.config.seed, self.restart, self.step
 
     @property
     def succeeded(self) -> bool:

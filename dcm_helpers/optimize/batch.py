@@ -170,8 +170,8 @@ class Batch:
         # the step's only transfer to the host, but for terms
         columns = torch.cat([columns for _, (columns, _) in measured], dim=1).T.tolist()
         measurements = [
-            (Measurement(*numbers, teacher_forced_exact=bool(exact)), bool(misheard))
-            for *numbers, exact, misheard in columns
+            (Measurement(*numbers, teacher_forced_exact=bool(exact)), bool(misheard), counted)
+            for *numbers, exact, misheard, counted in columns
         ]
         names, added = terms_of(self.config, "added"), torch.stack([values for _, (_, values) in measured]).sum(0)
         by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
@@ -179,9 +179,10 @@ class Batch:
         improved = []
         for attempt, values in zip(self.attempts, added.T.tolist(), strict=True):
             told = [next(in_order) for _ in attempt.problem.views]
-            misheard = any(wrong for _, wrong in told)
+            misheard = any(wrong for _, wrong, _ in told)
             terms = dict(zip(names, values, strict=True))
-            improved.append(attempt.measure(tuple(view for view, _ in told), terms, misheard))
+            counted = [loss for *_, loss in told]
+            improved.append(attempt.measure(tuple(view for view, *_ in told), terms, misheard, counted))
         keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
         self.state["best"] = torch.where(keep, self._read(self.contents), self.state["best"])
         self.work.evaluations += len(self.attempts)
@@ -218,11 +219,11 @@ class Batch:
             layout = with_own_words(self.generator, layout, words, chosen)
         return layout, misheard
 
-    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "7 N"], Float[Tensor, "added B"]]:
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "8 N"], Float[Tensor, "added B"]]:
         """Measure some rows and add their gradients.
 
-        Returns:  the fields of :class:`Measurement` and whether other words than the target's were read, row by row;
-                  and the terms beside cross-entropy, as far as these rows tell
+        Returns:  row by row the fields of :class:`Measurement`, whether other words than the target's were read, and
+                  the loss as its tokens count; and the terms beside cross-entropy, as far as these rows tell
         """
         key = tuple(group)
         if key not in self._layouts:
@@ -235,10 +236,11 @@ class Batch:
         read, misheard = self._hear(group, layout)
         logits = target_logits(self.generator, read, contents)
         scores = scored(logits, layout)
-        oracle = self._oracle(group) if asks_oracle(self.config) else None
+        oracle = self._oracle(group, logits) if asks_oracle(self.config) else None
         seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings, oracle)
         added = added_terms(self.config, seen)
-        objective = (weights * counted_loss(self.config, seen, scores)).sum()
+        counted = counted_loss(self.config, seen, scores)
+        objective = (weights * counted).sum()
         for number, value in zip(terms_of(self.config, "added").values(), added.sum(1), strict=True):
             objective = objective + number * value
         (gradient,) = torch.autograd.grad(objective, latents)
@@ -249,19 +251,23 @@ class Batch:
         self.work.target_tokens += len(layout.target_rows)
         columns = (
             *(scores.loss, scores.loss_text, scores.p_eos, scores.min_p),
-            *(scores.tokens_right, scores.teacher_forced_exact, misheard),
+            *(scores.tokens_right, scores.teacher_forced_exact, misheard, counted),
         )
         if terms_of(self.config, "heard"):
             self._remember(group, layout, logits)
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
         return numbers, added.detach()
 
-    def _oracle(self, group: list[int]) -> Float[Tensor, "M W"]:
+    def _oracle(self, group: list[int], logits: Logits) -> Float[Tensor, "M W"]:
         """What the oracle predicts at the group's target tokens; asked once of each view while its attempt is here."""
-        for attempt, view in (speakers := [self._speakers[row] for row in group]):
-            if view not in attempt.oracle:
-                attempt.oracle[view] = oracle_of(self.generator, attempt.problem.views[view])
-        return torch.cat([attempt.oracle[view] for attempt, view in speakers])
+        told = []
+        for attempt, index in [self._speakers[row] for row in group]:
+            view = attempt.problem.views[index]
+            if view.oracle_ids and index not in attempt.oracle:
+                attempt.oracle[index] = oracle_of(self.generator, view)
+            nothing = torch.zeros(len(view.target_ids), logits.shape[1], device=logits.device)
+            told.append(attempt.oracle.get(index, nothing))
+        return torch.cat(told)
 
     def _remember(self, group: list[int], layout: Layout, logits: Logits) -> None:
         """Keep what the Generator would say at each target place, to be read at the next step."""

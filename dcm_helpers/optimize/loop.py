@@ -131,7 +131,7 @@ class _Record:
 
     def add(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended for good; of all but the best, only figures are kept."""
-        attempt.state = {"best": attempt.state["best"]}
+        attempt.state, attempt.oracle, attempt.said = {"best": attempt.state["best"]}, {}, []
         self.tried += 1
         self.steps += attempt.step
         self.seconds += attempt.seconds

@@ -50,12 +50,7 @@ def asks_oracle(config: OptimizerConfig) -> bool:
 
 @torch.no_grad()
 def oracle_of(generator: Generator, view: View) -> Float[Tensor, "T W"]:
-    """What the Generator predicts at each of a view's target tokens after its oracle's prompt, as log probabilities.
-
-    Returns:  zeros if it has none
-    """
-    if not view.oracle_ids:
-        return torch.zeros(len(view.target_ids), generator.vocabulary.shape[0], device=generator.device)
+    """What the Generator predicts at each of a view's target tokens after its oracle's prompt, as log probabilities."""
     layout = lay_out(generator, [Row(view.oracle_ids, None, (), view.target_ids)], 0)
     logits = target_logits(generator, layout, None)
     return logits.to(torch.promote_types(torch.float32, logits.dtype)).log_softmax(-1)
@@ -73,7 +68,7 @@ def require_told(problems: Sequence[Problem], config: OptimizerConfig) -> None:
             "problems theirs with dcm.stm.with_meanings",
         )
         require(
-            not asks_oracle(config) or all(view.oracle_ids or view.kind == "question" for view in problem.views),
+            not asks_oracle(config) or all(view.oracle_ids or view.kind != "answer" for view in problem.views),
             f"the term 'oracle' compares with a prompt, and problem {problem.id!r} brings no oracle; give problems "
             "theirs with dcm.stm.with_oracle",
         )

@@ -58,10 +58,11 @@ class HeldNorm(Direct):
 
 
 class Network(Direct):
-    """A slot is its latent and what a small network of the problem's own makes of it: c = z + tanh(z V) U.
+    """A slot is its latent and what a small network of the problem's own makes of it: c = z + tanh(z V) U / hidden.
 
     The latent holds z, V and U side by side. U begins at 0, so that contents begin where they would without it, and V
-    is drawn alike for all. The network is shared by a content's slots, which it couples.
+    is drawn alike for all. The network is shared by a content's slots, which it couples. Dividing by its width keeps
+    the first step of Adam as long as without it, so that what is compared is not the learning rate.
 
     Source:   the reparameterization of prefix tuning (Li and Liang 2021)
     """
@@ -78,14 +79,16 @@ class Network(Direct):
         _, slots, width = starts.shape
         own, first, second = latents.split([slots * width, width * HIDDEN, width * HIDDEN], dim=1)
         own = own.unflatten(1, (slots, width))
-        return own + torch.tanh(own @ first.unflatten(1, (width, HIDDEN))) @ second.unflatten(1, (HIDDEN, width))
+        hidden = torch.tanh(own @ first.unflatten(1, (width, HIDDEN)))
+        return own + hidden @ second.unflatten(1, (HIDDEN, width)) / HIDDEN
 
 
 class Projection(Direct):
-    """Slots move in a subspace of few dimensions, the same for all slots and problems: c = start + z P.
+    """Slots move in a subspace of few dimensions, the same for all slots and problems: c = start + sqrt(D / rank) z P.
 
-    The rows of P are orthonormal, so that a step of the latent is a step of the content as long. They are random, or
-    those of a basis that was learned from other problems (see :func:`dcm_helpers.learned.shared_subspace`).
+    The rows of P are orthonormal, and random, or those of a basis that was learned from other problems (see
+    :func:`dcm_helpers.learned.shared_subspace`). Adam moves every coordinate as far: with fewer of them a step would be
+    shorter, but for the factor, so that what is compared is not the learning rate.
 
     Source:   intrinsic dimension (Li et al. 2018)
     """
@@ -99,11 +102,18 @@ class Projection(Direct):
 
     def contents(self, latents: Contents, starts: Contents) -> Contents:
         """The starts, moved."""
-        return starts + latents @ self.rows(starts.shape[2]).to(latents)
+        rows = self.rows(starts.shape[2]).to(latents)
+        return starts + reach(rows) * latents @ rows
 
     def rows(self, width: int) -> Float[Tensor, "rank D"]:
         """The rows of P."""
         return random_subspace(width, min(RANK, width)) if self.basis is None else self.basis
+
+
+def reach(rows: Float[Tensor, "rank D"]) -> float:
+    """By how much a step along so many orthonormal rows is drawn out, to be as long as one of all coordinates."""
+    rank, width = rows.shape
+    return (width / rank) ** 0.5
 
 
 @cache

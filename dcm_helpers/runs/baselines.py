@@ -11,8 +11,11 @@ Every baseline is given per view, in nats per token, with EOS (``loss``) and wit
 Text stands in the Generator's prompt format (see :mod:`dcm_helpers.generator.frozen`).
 """
 
+from collections.abc import Iterable
+
 import torch
 
+from dcm_helpers.errors import require
 from dcm_helpers.files import is_there
 from dcm_helpers.forms import checked
 from dcm_helpers.generator import Generator, token_rows
@@ -54,13 +57,18 @@ def view_baselines(
     return results
 
 
-def kept_task_losses(folder: RunFolder) -> dict[str, Loss]:
+def kept_task_losses(folder: RunFolder, pairs: Iterable[Pair]) -> dict[str, Loss]:
     """Those that a run has already, by pair; empty before they were found.
 
-    Raises:   InputError if the file is damaged
+    Raises:   InputError if the file is damaged, or speaks of other pairs
     """
     path, way_out = folder.path / TASK, "delete it; it is found again"
-    return checked(folder.read_json(TASK, way_out), dict[str, Loss], str(path), way_out) if is_there(path) else {}
+    if not is_there(path):
+        return {}
+    kept = checked(folder.read_json(TASK, way_out), dict[str, Loss], str(path), way_out)
+    require(kept.keys() == {pair.id for pair in pairs}, f"{path} speaks of other pairs than this run has; {way_out}")
+    require(all(loss["loss"] is not None for loss in kept.values()), f"{path} lacks the loss of a pair; {way_out}")
+    return kept
 
 
 def text_loss(generator: Generator, view: View, text: str, cue: str) -> Loss | None:

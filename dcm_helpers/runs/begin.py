@@ -11,11 +11,12 @@ from pathlib import Path
 from dcm_helpers.config import RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import PACKAGED, Generator, load_generator
-from dcm_helpers.optimize import MakeSolver
+from dcm_helpers.learned import require_task
+from dcm_helpers.optimize import MakeSolver, asks_oracle
 from dcm_helpers.pairs import SOURCES, load_pairs
 from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.stages import Phase1a
-from dcm_helpers.stm import joint_problems, mode_ids, why_too_long
+from dcm_helpers.stm import joint_problems, mode_ids, why_too_long, with_oracle
 from dcm_helpers.store import MANIFEST, RunFolder
 
 
@@ -37,6 +38,11 @@ def prepare(
     problems = joint_problems(generator, dataset.pairs, config.modes)
     too_long = {each.pair: why_too_long(generator, each, config.optimizer.K) for each in problems}
     dataset = dataset.without(too_long, generator.name)
+    if config.task_steps:
+        require_task(generator, dataset.pairs, config.optimizer.K)
+    if asks_oracle(config.optimizer):
+        for pair, problem in zip(dataset.pairs, joint_problems(generator, dataset.pairs, config.modes), strict=True):
+            with_oracle(generator, problem, pair)
     fingerprint = generator.fingerprint()
     precision = str(generator.dtype).removeprefix("torch.")
     settings = config.identity()

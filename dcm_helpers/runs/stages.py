@@ -137,7 +137,7 @@ class Phase1a:
         """What answers cost after a task-level prompt found for other pairs, by pair; none where none is asked for."""
         if not self.config.task_steps:
             return {}
-        if not (known := kept_task_losses(self.folder)):
+        if not (known := kept_task_losses(self.folder, self.dataset.pairs)):
             settings = dataclasses.replace(self.config.optimizer, num_steps=self.config.task_steps)
             print("Stage 2: finding a task-level prompt to compare with", file=sys.stderr)
             known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)

@@ -117,18 +117,22 @@ def with_meanings(
 def with_oracle(generator: Generator, problem: Problem, pair: Pair) -> Problem:
     """The problem with the pair's context and question as the oracle of its answer, for what compares with it.
 
-    Raises:   InputError if the pair has no context
+    Raises:   InputError if the pair has no context, or context, question and answer exceed the Generator's window
     """
     prompt = text_prompts(pair)["answer"]["full_context"]
     require(
         prompt is not None,
         f"the pair {pair.id!r} has no context, which the term 'oracle' compares with; leave out one of them",
     )
-    views = [
-        replace(view, oracle_ids=generator.prompt_ids(*prompt)) if view.kind == "answer" else view
-        for view in problem.views
-    ]
-    return replace(problem, views=tuple(views))
+    ids = generator.prompt_ids(*prompt)
+    views = tuple(replace(view, oracle_ids=ids) if view.kind == "answer" else view for view in problem.views)
+    longest = max((len(ids) + len(view.target_ids) - 1 for view in views if view.oracle_ids), default=0)
+    require(
+        longest <= generator.window,
+        f"context, question and answer of {pair.id!r} have {longest} tokens, which the term 'oracle' reads at once; "
+        f"{generator.name} reads at most {generator.window}",
+    )
+    return replace(problem, views=views)
 
 
 def of_class(generator: Generator, pair: Pair, modes: Mapping[str, Kind] = MODES, own: float = 1.0) -> Problem:

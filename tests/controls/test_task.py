@@ -14,6 +14,7 @@ class Told:
 
 def test_violators_are_named():
     table = pd.DataFrame({"pair": list("abcd"), "instance": [0.1, 0.2, 0.3, 0.1], "task": [1.0, 1.0, 0.3, 2.0]})
+    table = table.assign(start=3.0, question=4.0, seen=0.9)
     (found,) = instance_below_task(Told(table))
     assert found.figure[0].value.value == 0.75 and found.answer.answer == "not always"
     assert any("not below: c" in quantity.name for quantity in found.control)

@@ -14,7 +14,7 @@ from dcm_helpers.learned.subspace import measured
 from dcm_helpers.optimize import ContentOptimizer, Projection, random_subspace
 from dcm_helpers.stm import initial_content, joint_problems
 
-CONFIG = OptimizerConfig(K=4, num_steps=60, lr=0.1, batch_size=4, num_restarts=1, stop_rule="exact")
+CONFIG = OptimizerConfig(K=4, num_steps=60, lr=0.03, num_restarts=1, stop_rule="exact")  # lr as in the study
 RANK = 12
 
 
@@ -43,6 +43,7 @@ def test_it_helps_those_it_was_learned_from(tiny, pairs, learned):
     assert learned.basis.shape == (RANK, tiny.width)
     torch.testing.assert_close(learned.basis @ learned.basis.T, torch.eye(RANK, dtype=torch.float64))
     assert learned.losses[-1] < 0.7 * learned.losses[0]
+    assert RANK / tiny.width < learned.overlap < 0.8, "it is not the random one that it began as"
     problems = joint_problems(tiny, pairs[:8])
     random = Projection(random_subspace(tiny.width, RANK))
     by_basis = [
@@ -63,6 +64,8 @@ def test_contents_move_in_it_alone(tiny, pairs, learned):
 
 def test_it_is_learned_again_and_can_be_stopped(tiny, pairs):
     problems, short = joint_problems(tiny, pairs[:5]), dataclasses.replace(CONFIG, num_steps=4)
+    with pytest.raises(InputError, match="rank is 0"):
+        shared_subspace(tiny, problems, short, 0)
     learn = partial(shared_subspace, tiny, problems, short, RANK)
     once, again = learn(), learn()
     assert torch.equal(once.basis, again.basis) and once.losses == again.losses and len(once.losses) == 4

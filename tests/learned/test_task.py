@@ -10,12 +10,13 @@ from judges import plain_nll
 from dcm_helpers.bench.alternatives import intact
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.learned import answers_after_questions, task_losses, task_prompt
+from dcm_helpers.learned import answers_after_questions, halves_of, task_losses, task_prompt
 from dcm_helpers.learned import task as module
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import Problem, Row, View, initial_content, score_rows
 
-SETTINGS = OptimizerConfig(K=4, num_steps=12, lr=0.05, batch_size=4, stop_rule="minimize", num_restarts=1)
+BATCH = 4
+SETTINGS = OptimizerConfig(K=4, num_steps=12, lr=0.05, stop_rule="minimize", num_restarts=1)
 
 
 def by_peft(generator, views, config):
@@ -29,9 +30,9 @@ def by_peft(generator, views, config):
         adam = torch.optim.Adam([prompt], lr=config.lr, betas=(0.9, config.beta2))
         losses, waiting = [], []
         for step in range(config.num_steps):
-            if len(waiting) < config.batch_size:
+            if len(waiting) < BATCH:
                 waiting = torch.randperm(len(views), generator=seeded("task", config.seed, step)).tolist()
-            chosen, waiting = waiting[: config.batch_size], waiting[config.batch_size :]
+            chosen, waiting = waiting[:BATCH], waiting[BATCH:]
             texts = [(*views[index].given_ids, *views[index].target_ids) for index in chosen]
             ids = torch.full((len(texts), max(map(len, texts))), generator.eos_id)
             labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
@@ -48,7 +49,7 @@ def by_peft(generator, views, config):
 
 def test_losses_are_those_of_prompt_tuning(tiny64, pairs):
     views = answers_after_questions(tiny64, pairs[:10])
-    ours = task_prompt(tiny64, views, SETTINGS)
+    ours = task_prompt(tiny64, views, SETTINGS, batch=BATCH)
     losses, prompt = by_peft(tiny64, views, SETTINGS)
     assert ours.losses == pytest.approx(losses, rel=1e-5)
     torch.testing.assert_close(ours.content, prompt, rtol=1e-3, atol=1e-5)
@@ -87,7 +88,7 @@ def test_it_is_found_again_and_can_be_stopped(tiny, pairs):
 
 
 def test_a_task_level_prompt_is_judged_on_pairs_it_never_saw(tiny, pairs, monkeypatch):
-    config, seen, find = OptimizerConfig(K=4, num_steps=3, batch_size=2), [], module.task_prompt
+    config, seen, find = OptimizerConfig(K=4, num_steps=3), [], module.task_prompt
 
     def watched(generator, views, *settings):
         found = find(generator, views, *settings)
@@ -106,5 +107,24 @@ def test_a_task_level_prompt_is_judged_on_pairs_it_never_saw(tiny, pairs, monkey
     stop = Event()
     stop.set()
     assert task_losses(tiny, pairs[:4], config, stop) == {}
-    with pytest.raises(InputError, match="at least 2 pairs"):
+    with pytest.raises(InputError, match="of 1 pairs all share"):
         task_losses(tiny, pairs[:1], config)
+
+
+def test_halves_share_neither_answers_nor_contexts(pairs):
+    some = [dataclasses.replace(pair, id=str(index)) for index, pair in enumerate(pairs[:9])]
+    some[1] = dataclasses.replace(some[1], answer=some[0].answer.upper())
+    some[2] = dataclasses.replace(some[2], context=some[1].context)  # so that 0, 1 and 2 belong together
+    some[3] = dataclasses.replace(some[3], context="")
+    some[4] = dataclasses.replace(some[4], context="")
+    one, other = halves_of(some)
+    assert sorted(pair.id for pair in (*one, *other)) == list("012345678") and abs(len(one) - len(other)) == 1
+    together = [{"0", "1", "2"} <= {pair.id for pair in half} for half in (one, other)]
+    assert together.count(True) == 1
+    with pytest.raises(InputError, match="of 3 pairs all share an answer or a context"):
+        halves_of(some[:3])
+
+
+def test_a_loss_that_is_not_finite_is_no_baseline(tiny, pairs):
+    with pytest.raises(InputError, match=r"became \S+ at lr 1e\+38; choose a lower --lr"):
+        task_losses(tiny, pairs[:4], dataclasses.replace(SETTINGS, lr=1e38))

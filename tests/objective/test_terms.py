@@ -13,7 +13,7 @@ from dcm_helpers.errors import InputError
 from dcm_helpers.generator import token_rows
 from dcm_helpers.look import losses_at
 from dcm_helpers.objective import TERMS, Seen
-from dcm_helpers.optimize import ContentOptimizer
+from dcm_helpers.optimize import Attempt, ContentOptimizer, Measurement
 from dcm_helpers.optimize.objective import added_terms, counted_loss, oracle_of
 from dcm_helpers.stm import (
     Problem,
@@ -112,15 +112,17 @@ def test_meanings_by_hand(tiny64):
 
 def test_the_oracle_by_hand(tiny64):
     end = tiny64.eos_id
-    said = [{5: 0.5, 6: 0.5}, {end: 1.0}]
-    seen = by_hand(tiny64, [5, end], said)
+    seen = by_hand(tiny64, [5, end], [{5: 0.5, 6: 0.5}, {end: 1.0}])
+    losses = -seen.log_probabilities[torch.arange(2), torch.tensor([5, end])]
     told = by_hand(tiny64, [5, end], [{5: 0.9, 6: 0.1}, {end: 1.0}]).log_probabilities
     wanted = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
-    assert objective.oracle(dataclasses.replace(seen, oracle=told)).tolist() == pytest.approx([wanted / 2])
+    after = dataclasses.replace(seen, oracle=told)
+    assert objective.oracle(after, losses, 1.0).tolist() == pytest.approx([wanted, 0])
+    assert objective.oracle(after, losses, 0.25).tolist() == pytest.approx([0.75 * math.log(2) + 0.25 * wanted, 0])
     same = dataclasses.replace(seen, oracle=seen.log_probabilities)
+    assert objective.oracle(same, losses, 1.0).tolist() == pytest.approx([0, 0], abs=1e-12)
     none = dataclasses.replace(seen, oracle=torch.zeros_like(told))
-    assert objective.oracle(same).tolist() == pytest.approx([0], abs=1e-12)
-    assert objective.oracle(none).tolist() == [0], "without an oracle nothing is compared"
+    assert torch.equal(objective.oracle(none, losses, 1.0), losses), "without an oracle tokens count as they do"
 
 
 def test_the_oracle_reads_the_context(tiny64, pairs):
@@ -132,9 +134,9 @@ def test_the_oracle_reads_the_context(tiny64, pairs):
     ids = torch.tensor([[*prompt, *answer.target_ids]])
     plain = tiny64.model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
     torch.testing.assert_close(oracle_of(tiny64, answer), plain, rtol=1e-6, atol=1e-8)
-    assert not oracle_of(tiny64, question).any()
-    with pytest.raises(InputError, match="has no context"):
-        with_oracle(tiny64, joint, dataclasses.replace(pairs[0], context=""))
+    for context, message in (("", "has no context"), ("long " * 600, "tokens, which the term 'oracle' reads at once")):
+        with pytest.raises(InputError, match=message):
+            with_oracle(tiny64, joint, dataclasses.replace(pairs[0], context=context))
 
 
 def test_places_by_hand(tiny64, problems):
@@ -236,7 +238,8 @@ def test_what_a_term_compares_with_must_be_there(tiny64, problems):
     with pytest.raises(InputError, match="brings no oracle"):
         solver.optimize(problems[:1])
     question, _ = views_apart(problems[0])
-    assert solver.optimize([question])[0].penalty == 0, "a question has none"
+    plain = ContentOptimizer(tiny64, ALL_STEPS).optimize([question])
+    assert torch.equal(solver.optimize([question])[0].content, plain[0].content), "a question has none"
 
 
 def test_the_penalty_is_that_of_the_stored_content(tiny64, problems):
@@ -249,11 +252,23 @@ def test_the_penalty_is_that_of_the_stored_content(tiny64, problems):
     assert result.penalty == pytest.approx((0.1 * travelled + 0.01 * norm).item(), rel=1e-4)
 
 
+def test_the_best_is_best_by_what_is_minimized(tiny64, problems):
+    """As its tokens count and its views weigh, whatever plain cross-entropy says."""
+    config = dataclasses.replace(ALL_STEPS, terms=(("temperature", 0.25),))
+    question, answer = problems[0].views
+    weighted = dataclasses.replace(problems[0], views=(question, dataclasses.replace(answer, weight=5.0)))
+    attempt = Attempt(weighted, 0, config)
+    loss = [Measurement(each, each, 0.5, 0.5, 0.5, False) for each in (1.0, 2.0)]
+    assert attempt.measure(tuple(loss), counted=[3.0, 1.0]) and attempt.best.objective == 3 + 5
+    assert not attempt.measure(tuple(loss[:1] * 2), counted=[1.0, 2.0]), "a lower loss, and more to be minimized"
+    assert attempt.best.loss == 3
+
+
 def test_plain_cross_entropy_stays_itself(tiny, problems):
     contents = token_rows(tiny, 6, torch.Generator().manual_seed(0)).view(2, 3, -1)
     seen = seen_by(tiny, problems[:2], contents)
     scores = scored(seen.aligned, seen.layout)
-    assert counted_loss(OptimizerConfig(), seen, scores) is not None and not len(added_terms(OptimizerConfig(), seen))
+    assert not len(added_terms(OptimizerConfig(), seen))
     assert torch.equal(counted_loss(OptimizerConfig(), seen, scores), scores.loss)
 
 

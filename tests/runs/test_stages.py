@@ -91,7 +91,7 @@ def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
     asked = config(tmp_path, "task", task_steps=2, stage="2")
     with prepare(asked, ContentOptimizer, generator=tiny64) as run:
         summary = run.run()
-    losses = kept_task_losses(run.folder)
+    losses = kept_task_losses(run.folder, run.dataset.pairs)
     for record in run.folder.records(2):
         question, answer = record["views"]
         assert "task" not in question["baselines"] and answer["baselines"]["task"] == losses[record["pair"]]
@@ -103,7 +103,26 @@ def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
         assert run.run()["stage2"]["below_task"]["n"] == 2
     (run.folder.path / TASK).write_text('{"a": {"loss": "low", "loss_text": 1.0}}')
     with pytest.raises(InputError, match=r"task.json: a.loss: .*delete it; it is found again"):
-        kept_task_losses(run.folder)
+        kept_task_losses(run.folder, run.dataset.pairs)
+    (run.folder.path / TASK).write_text('{"a": {"loss": 1.0, "loss_text": 1.0}}')
+    with pytest.raises(InputError, match=r"other pairs than this run has; delete it"):
+        kept_task_losses(run.folder, run.dataset.pairs)
+
+
+def test_what_cannot_be_compared_with_is_told_before_anything_is_done(tmp_path, tiny64):
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text('{"question": "Which bird?", "answer": "The wren"}\n')
+    asks = OptimizerConfig(terms=(("oracle", 0.5),))
+    for changes, message in (
+        ({"task_steps": 5, "data": DataConfig(num_examples=1)}, "of 1 pairs all share an answer or a context"),
+        ({"optimizer": asks, "data": DataConfig(str(bare))}, "has no context"),
+    ):
+        with pytest.raises(InputError, match=message):
+            prepare(config(tmp_path, "never", **changes), ContentOptimizer, generator=tiny64)
+    assert not (tmp_path / "never").exists()
+    relations = [OptimizerConfig(terms=(("relations", 1.0),), batch_size=size) for size in (2, 4)]
+    identities = [RunConfig(optimizer=each).identity() for each in relations]
+    assert identities[0] != identities[1], "what is in flight decides what is found"
 
 
 def test_a_setting_added_later_leaves_earlier_runs_their_names(monkeypatch):
