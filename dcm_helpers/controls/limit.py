@@ -97,6 +97,8 @@ def limit(study: Study) -> pd.DataFrame:
                 given[answer.target_ids] = (others_ - own) * BITS
         for part in (true, others):
             for each in study.run(part).solutions:
+                if each.problem.view("question").target_ids not in places:
+                    continue  # of an odd number one is in no block
                 views = each.problem.views
                 alone = [cost for (cost,) in nats_after(generator, views, None)]
                 left = sum(

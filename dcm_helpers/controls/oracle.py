@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 
 from dcm_helpers.inquiry import (
+    LR,
     Answer,
     Finding,
     Part,
@@ -23,10 +24,12 @@ from dcm_helpers.look import from_oracle, nats_after
 from dcm_helpers.stats import Quantity, mean, ratio, share
 from dcm_helpers.stm import View, with_oracle
 
-DISTILLED, WRITTEN = "distilled", "answers-alone"
-"""Parts with one content for each answer alone: found to match the oracle, and to write the answer."""
-WEIGHT = 100.0
-"""Of the oracle's divergence beside cross-entropy: so large that nothing else is heard."""
+DISTILLED, WRITTEN, SLOWER, FIRST = "distilled", "answers-alone", "answers-alone-slower", "exact-answers-alone"
+"""Parts with one content for each answer alone: found to match the oracle; to write the answer; the same in shorter
+steps, which tells how far apart two contents for one answer are that began at one place; and until the first exact
+content, which is not as sure of the answer."""
+SHORTER = 2 / 3
+"""Learning rate of the shorter steps, as a share of the usual one."""
 SAME = 0.5
 """Points closer than this share of the way are taken for one."""
 
@@ -38,15 +41,18 @@ def answers_alone(problems: Problems) -> Problems:
 
 
 def oracle(study: Study) -> pd.DataFrame:
-    """Two contents for each answer from the same start: one that matches the oracle, and one that writes the answer.
+    """Contents for each answer from the same start: one that matches the oracle, and some that write the answer.
 
-    Returns:  one row for each pair: columns pair, distance (between both, over how far the second travelled), starts
-              (distance of the first from the start, over the same), and of 'distilled' and 'written' each: exact,
-              diverges (from the oracle, in nats a token), nats (of the answer), unseen (nats a token of an unseen
-              paraphrase minus those without content)
+    Of contents that were exact in passing an exact one is kept, whatever the divergence later was.
+
+    Returns:  one row for each pair: columns pair, distance (of 'distilled' from 'written', over how far the latter
+              lies from the start), null (the same of 'slower'), travel (of 'distilled' from the start, over the same),
+              and of 'distilled', 'written' and 'first' each: exact, diverges (from the oracle, in nats a token), nats
+              (of the answer), unseen (nats a token of an unseen paraphrase minus those without content)
     """
     generator, rows = study.generator, []
-    found = {"distilled": study.by_pair(DISTILLED), "written": study.by_pair(WRITTEN)}
+    parts = {"distilled": DISTILLED, "written": WRITTEN, "first": FIRST, "slower": SLOWER}
+    found = {which: study.by_pair(part) for which, part in parts.items()}
     pairs = study.run(WRITTEN).pairs
     starts = dict(zip(found["written"], study.starts(WRITTEN, list(found["written"].values())), strict=True))
     for name, written in found["written"].items():
@@ -55,16 +61,18 @@ def oracle(study: Study) -> pd.DataFrame:
         unseen = View.of(generator, pairs[name].answer_paraphrases[-1], written.problem.views[0].mode, kind="answer")
         contents = both.to(generator.device)
         (answer,), (paraphrase,) = (nats_after(generator, [view], contents) for view in (*problem.views, unseen))
-        travelled = (both[1] - starts[name]).norm()
+        distilled, own, _, slower = both
+        way = (own - starts[name]).norm()
         rows.append(
             {
                 "pair": name,
-                "distance": ((both[0] - both[1]).norm() / travelled).item(),
-                "travel": ((both[0] - starts[name]).norm() / travelled).item(),
+                "distance": ((distilled - own).norm() / way).item(),
+                "null": ((slower - own).norm() / way).item(),
+                "travel": ((distilled - starts[name]).norm() / way).item(),
             }
         )
         diverge = from_oracle(generator, problem.views[0], contents)
-        for index, which in enumerate(found):
+        for index, which in enumerate(list(found)[:-1]):
             rows[-1] |= {
                 f"{which}_exact": found[which][name].record["reconstructed"],
                 f"{which}_diverges": diverge[index],
@@ -86,6 +94,7 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
             "the latter lies from the start of both",
             [Quantity("", mean(table["distance"]))],
             [
+                Quantity("of one that writes it, found in shorter steps", mean(table["null"])),
                 Quantity("the former's own distance from the start", mean(table["travel"])),
                 Quantity("divergence from the whole context, former over latter", closer),
                 Quantity(
@@ -96,8 +105,8 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
             ],
             Answer(
                 "Is the content that matches the whole context the one that writes the answer?",
-                "the same point" if mean(table["distance"]).high < SAME else "another point",
-                f"the same point if they are less than {SAME:g} of the way apart",
+                verdict(SAME, "the same point", "another point", mean(table["distance"])),
+                f"the same point if the interval lies below {SAME:g} of the way, another if above",
             ),
         ),
         Finding(
@@ -108,6 +117,12 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
             [
                 Quantity("the former minus none", mean(table["distilled_unseen"])),
                 Quantity("the latter minus none", mean(table["written_unseen"])),
+                Quantity("the first exact one, which is less sure, minus none", mean(table["first_unseen"])),
+                Quantity(
+                    "nats of the answer: the former, the latter, the first exact one",
+                    tuple(table[f"{which}_nats"].mean() for which in ("distilled", "written", "first")),
+                    ".2g",
+                ),
             ],
             Answer(
                 "Does matching the whole context make unseen answers likelier?",
@@ -120,14 +135,17 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
 
 
 def oracle_question(config: StudyConfig) -> Question:
-    """Answers alone, with the oracle and without, for the same steps."""
+    """Answers alone, with the oracle in place of their tokens, and without, for at most the same steps."""
     without = settings(config, num_steps=config.num_steps // 2)
     alone = answers_alone(joint(config.controls))
+    ways = {
+        DISTILLED: ("answers as after the whole context", {"terms": (("oracle", 1.0),)}),
+        WRITTEN: ("answers alone", {}),
+        SLOWER: ("answers alone, in shorter steps", {"lr": SHORTER * LR}),
+        FIRST: ("answers alone, until exact", {"stop_rule": "exact"}),
+    }
     return Question(
-        parts=[
-            Part(DISTILLED, "answers as after the whole context", replace(without, terms=(("oracle", WEIGHT),)), alone),
-            Part(WRITTEN, "answers alone", without, alone),
-        ],
-        tables=[Table("oracle", oracle, [DISTILLED, WRITTEN])],
+        parts=[Part(name, asks, replace(without, **changes), alone) for name, (asks, changes) in ways.items()],
+        tables=[Table("oracle", oracle, list(ways))],
         findings=[(["oracle"], same_point_or_behavior)],
     )

@@ -12,6 +12,7 @@ from dcm_helpers.config import MODES, GeneratorConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.inquiry import (
+    NOT_SHOWN,
     SURE,
     Answer,
     Finding,
@@ -50,6 +51,8 @@ REMEDIES: dict[str, dict] = {
 """By name, the settings of each."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWS = 6
+SOUGHT = {("relations", "apart")}
+"""What a remedy asks for itself, so that it is no measure of it: contents of equal texts are pulled together."""
 STOPS_AT = 0.2
 """Noise, as a share of slot norms, at which decodes are looked at for clean stops and repetition."""
 STOP_DRAWS = 3
@@ -71,11 +74,13 @@ class Measure:
 
 def difference(one: pd.Series, other: pd.Series) -> Estimate:
     """The mean difference, pair by pair."""
-    return mean(one - other)
+    return mean(one.astype(float) - other.astype(float))
 
 
 MEASURES = (
     Measure("steps", "fewer steps", "more steps", ratio),
+    Measure("evaluations", "fewer evaluations until confident", "more evaluations until confident", ratio),
+    Measure("exact", "exact more often", "exact less often", difference, less=False),
     Measure("elsewhere", "exact in bfloat16 more often", "exact in bfloat16 less often", difference, less=False),
     Measure("radius", "bears more noise", "bears less noise", difference, less=False),
     Measure("clean", "stops cleanly more often", "stops cleanly less often", difference, less=False),
@@ -103,20 +108,23 @@ def remedies_of(config: StudyConfig) -> dict[str, dict]:
 def remedies(study: Study) -> pd.DataFrame:
     """What contents found with each remedy are like.
 
-    Returns:  one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1),
+    Returns:  one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1;
+              one more than it was given where there was none), evaluations (until confident),
               elsewhere (share of two decoders by which it decodes exactly in bfloat16), radius (noise that breaks half
               of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat),
               question and answer (nats a token of an unseen paraphrase, minus those without content), apart
-              (distance to the pair's other solution over that to solutions of others, directions of mean slots)
+              (distance to the pair's other solution over that to solutions of others, means of slots' directions)
     """
     tables = []
-    half = load_generator(GeneratorConfig(study.config.model, study.config.device, "bfloat16"))
+    other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
+    half = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
     for name in remedies_of(study.config):
         found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
         index = [each.problem.pair for each in found]
         records = study.per_problem(remedy_part(name)).loc[[each.problem.id for each in found]]
         columns = {
             "exact": records["reconstructed"].to_numpy(),
+            "evaluations": [each.record["steps_total"] + 1 for each in found],
             "steps": records["steps_to_exact"].to_numpy() + 1,
             "elsewhere": exact_elsewhere(half, found),
             "radius": [radius(study.generator, each) for each in found],
@@ -190,6 +198,7 @@ def worth(study: Study) -> list[Finding]:
         for name, rows in by_name.items()
         if name != NONE
         for measure in MEASURES
+        if (name, measure.column) not in SOUGHT
     }
     tested = {place: each.p for place, each in compared.items() if each.p is not None and not np.isnan(each.p)}
     corrected = dict(zip(tested, scipy.stats.false_discovery_control(list(tested.values())), strict=True))
@@ -200,6 +209,7 @@ def worth(study: Study) -> list[Finding]:
         said = [
             said_of(measure, compared[name, measure.column], corrected.get((name, measure.column), 1.0))
             for measure in MEASURES
+            if (name, measure.column) in compared
         ]
         found.append(
             Finding(
@@ -209,10 +219,14 @@ def worth(study: Study) -> list[Finding]:
                     Quantity("", compared[name, "steps"]),
                     Quantity("exact", (rows["exact"].mean(), none["exact"].mean()), ".0f", percent=True),
                 ],
-                [Quantity(measure.column, compared[name, measure.column]) for measure in MEASURES[1:]],
+                [
+                    Quantity(measure.column, compared[name, measure.column])
+                    for measure in MEASURES[1:]
+                    if (name, measure.column) in compared
+                ],
                 Answer(
                     f"What is {name} worth?",
-                    "; ".join(filter(None, said)) or "of no use here",
+                    "; ".join(filter(None, said)) or NOT_SHOWN,
                     "what differs from none with a p below 0.05, corrected for all remedies and measures together",
                 ),
             )

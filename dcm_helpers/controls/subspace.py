@@ -1,5 +1,6 @@
 """Subspace: does a subspace that is learned from some pairs help others, or only those that it was learned from?"""
 
+import numpy as np
 import pandas as pd
 
 from dcm_helpers.config import DataConfig
@@ -8,10 +9,13 @@ from dcm_helpers.learned import shared_subspace
 from dcm_helpers.optimize import RANK, ContentOptimizer, Parameterization, Projection, result_table
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.stats import Quantity, ratio, share
+from dcm_helpers.stm import restarts_of
 
 SLOTS = 4
 STEPS = 100
 """Updates in which the subspace is learned."""
+LAST = 6
+"""Minibatches that its loss is taken over."""
 TRAINED_ON = 2
 """Pairs that it is learned from, for each that it is judged on."""
 
@@ -20,28 +24,31 @@ def subspaces(study: Study) -> pd.DataFrame:
     """Steps of pairs whose slots may move anywhere, in a random subspace, and in one that was learned.
 
     Returns:  one row for each pair and way: columns pair, way ('anywhere', 'random', 'learned'), new (whether the
-              subspace was not learned from this pair), reconstructed, steps (to exact, counted from 1; of one that is
-              not, one more than it was given)
+              subspace was not learned from this pair; those that it was start elsewhere than there), reconstructed,
+              steps (to exact, counted from 1; of one that is not, one more than it was given); and of the learning
+              overlap (with the random subspace), first and last (losses of so many minibatches)
     """
     generator, config = study.generator, study.config
     pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
     problems = joint((1 + TRAINED_ON) * config.controls)(generator, pairs)
     new, old = problems[: config.controls], problems[config.controls :]
-    learned = shared_subspace(generator, old, settings(config, SLOTS, num_steps=STEPS)).basis
+    learned = shared_subspace(generator, old, settings(config, SLOTS, num_steps=STEPS))
+    again = [restart for problem in old[: len(new)] for restart in restarts_of(problem, 1)]
     optimizer = settings(config, SLOTS, "exact", num_steps=config.num_steps // 2)
     ways: dict[str, Parameterization | None] = {
         "anywhere": None,
         "random": Projection(),
-        "learned": Projection(learned),
+        "learned": Projection(learned.basis),
     }
     tables = []
     for way, parameterization in ways.items():
-        for asked in (new, old[: len(new)]):
+        for asked in (new, again):
             results = ContentOptimizer(generator, optimizer, parameterization).optimize(asked)
             table = result_table(results).assign(way=way, new=asked is new, pair=[each.pair for each in asked])
             table["steps"] = table["steps_to_exact"].fillna(optimizer.num_steps) + 1
             tables.append(table[["pair", "way", "new", "reconstructed", "steps"]])
-    return pd.concat(tables)
+    first, last = (float(np.mean(some)) for some in (learned.losses[:LAST], learned.losses[-LAST:]))
+    return pd.concat(tables).assign(overlap=learned.overlap, first=first, last=last)
 
 
 def what_is_shared(study: Study) -> list[Finding]:
@@ -63,6 +70,10 @@ def what_is_shared(study: Study) -> list[Finding]:
                         Quantity(f"exact, {way}", share(exact.get_group(way)), percent=True)
                         for way in ("anywhere", "random", "learned")
                     ],
+                    Quantity("overlap of both subspaces", table["overlap"].iloc[0], ".2g"),
+                    Quantity(
+                        "loss while it was learned, at first and last", tuple(table.iloc[0][["first", "last"]]), ".2g"
+                    ),
                 ],
                 Answer(
                     f"Is a learned subspace better than a random one, for {whose}?",

@@ -26,7 +26,7 @@ def test_divergence_is_that_of_plain_predictions(tiny64, pairs):
         assert found == pytest.approx((told.exp() * (told - plain)).sum(1).mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("distance", "said"), [(0.1, "the same point"), (1.4, "another point")])
+@pytest.mark.parametrize(("distance", "said"), [(0.1, "the same point"), (0.45, "not shown"), (1.4, "another point")])
 def test_same_point_or_another(distance, said):
     count = 12
     wobble = [0.01 * index for index in range(count)]
@@ -35,7 +35,10 @@ def test_same_point_or_another(distance, said):
             "pair": [f"pair {index}" for index in range(count)],
             "distance": [distance + each for each in wobble],
             "travel": 1.0,
+            "null": 0.2,
             **{f"{which}_exact": True for which in ("distilled", "written")},
+            **{f"{which}_nats": 1.0 for which in ("distilled", "written", "first")},
+            "first_unseen": 0.1,
             "distilled_diverges": [0.1 + each for each in wobble],
             "written_diverges": [0.4 + 2 * each for each in wobble],
             "distilled_unseen": [-1.0 + each for each in wobble],
@@ -45,3 +48,5 @@ def test_same_point_or_another(distance, said):
     study = type("Told", (), {"table": staticmethod(lambda name: table)})
     point, unseen = same_point_or_behavior(study)
     assert point.answer.answer == said and unseen.answer.answer == "yes"
+    (closer,) = [each for each in point.control if each.name.startswith("divergence")]
+    assert closer.value.high < 1

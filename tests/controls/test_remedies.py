@@ -31,7 +31,8 @@ def made_up(better=(), pairs=24):
         if name in dict(better):
             column, factor = dict(better)[name]
             values[column] = values[column] * factor
-        rows.append(pd.DataFrame({"remedy": name, "pair": range(pairs), "exact": True, **values}))
+        values["exact"] = np.ones(pairs)
+        rows.append(pd.DataFrame({"remedy": name, "pair": range(pairs), **values}))
     return pd.concat(rows)
 
 
@@ -49,7 +50,9 @@ def test_what_differs_is_told_and_nothing_else():
     assert said["What is mlp worth?"] == "solutions of a pair farther"
     others = [answer for question, answer in said.items() if not any(f" {name} " in question for name, _ in better)]
     assert len(others) == len(REMEDIES) - 1 - len(better)
-    assert sum(answer != "of no use here" for answer in others) <= 1, "of 119 tests hardly one is told by chance"
+    assert sum(answer != "not shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
+    relations = next(each for each in worth(Told(made_up())) if "relations" in each.measured)
+    assert not any(quantity.name == "apart" for quantity in relations.control), "it asks for that itself"
 
 
 def test_distances_within_pairs_are_told_over_those_between():
@@ -96,6 +99,10 @@ def test_an_ablation_from_end_to_end(tmp_path, monkeypatch):
     assert len(table) == 4 * 3 and set(table["remedy"]) == set(some)
     assert table["elsewhere"].between(0, 1).all() and table["radius"].between(0, 0.5).all()
     assert table["clean"].between(0, 1).all() and (table["apart"] > 0).all()
+    oracle, subspace = (Study(tmp_path).table(name) for name in ("oracle", "subspace"))
+    assert len(oracle) == 3 and (oracle[["distance", "null", "travel"]] > 0).all(axis=None)
+    assert (oracle["distilled_diverges"] < oracle["written_diverges"]).all(), "it is what is asked for"
+    assert len(subspace) == 3 * 2 * 3 and subspace["overlap"].between(0, 1).all()
     page = (tmp_path / "README.md").read_text()
     assert (
         page.startswith("# What remedies are worth") and "What is projection worth?" in page and "RELATED" not in page
