@@ -299,6 +299,26 @@ def test_each_group_of_the_help_fits_a_screen(columns, capsys, monkeypatch):
         assert max(heights) <= 40, heights
 
 
+@pytest.mark.parametrize(("made", "settings", "message"), [
+    (OptimizerConfig, {"stop_rule": "minimise"}, "stop_rule is 'minimise'; expected one of: 'exact', 'confident'"),
+    (OptimizerConfig, {"K": 2.5}, "K is 2.5; expected a whole number"),
+    (OptimizerConfig, {"seed": True}, "seed is True; expected a whole number"),
+    (OptimizerConfig, {"lr": "fast"}, "lr is 'fast'; expected a number"),
+    (OptimizerConfig, {"terms": ("semantic", 0.3)}, "expected names with numbers, for instance {'semantic': 0.3}"),
+    (RunConfig, {"single_slot": "no"}, "single_slot is 'no'; expected True or False"),
+    (RunConfig, {"stage": 2}, "stage is 2; expected text"),
+    (GeneratorConfig, {"dtype": "half"}, "dtype is 'half'; expected one of: 'auto', 'float64'"),
+    (DataConfig, {"num_examples": "many"}, "num_examples is 'many'; expected a whole number"),
+])  # fmt: skip
+def test_what_a_notebook_mistypes_is_told(made, settings, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        made(**settings)
+
+
+def test_terms_may_be_written_as_a_mapping():
+    assert OptimizerConfig(terms={"semantic": 0.3}) == OptimizerConfig(terms=(("semantic", 0.3),))
+
+
 def test_config_errors_are_input_errors():
     with pytest.raises(InputError):
         OptimizerConfig(K=-3)

@@ -3,13 +3,14 @@
 import dataclasses
 import importlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
 from dcm_helpers.config.names import NEWER, Initialization, Lives, Schedule, StopRule, Weighting
-from dcm_helpers.config.typed import NamedNumber
+from dcm_helpers.config.typed import NamedNumber, require_types
 from dcm_helpers.errors import require
 
 
@@ -59,11 +60,16 @@ class OptimizerConfig:
     """Where contents live; in `held_norm` directions alone move."""
 
     def __post_init__(self):
+        require_types(self)
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
         for name in ("num_steps", "num_restarts", "batch_size"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
+        if isinstance(self.terms, Mapping):  # as a notebook would write them
+            object.__setattr__(self, "terms", tuple(self.terms.items()))
+        fits = all(isinstance(term, Sequence) and len(term) == 2 for term in self.terms)
+        require(fits, f"terms is {self.terms!r}; expected names with numbers, for instance {{'semantic': 0.3}}")
         if self.terms:  # the table of terms is looked up only where there are some
             importlib.import_module("dcm_helpers.objective").require_terms(self.terms)
         require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")

@@ -8,7 +8,7 @@ import tyro
 
 from dcm_helpers.config.names import ADDED_LATER, MODES, Kind, Layers
 from dcm_helpers.config.optimizer import OptimizerConfig
-from dcm_helpers.config.typed import with_names
+from dcm_helpers.config.typed import require_types, with_names
 from dcm_helpers.errors import require
 
 
@@ -28,6 +28,9 @@ class GeneratorConfig:
     layers: Layers = "trained"
     """A control: its blocks as they are, in another order, or with random weights at the scale of the trained ones."""
 
+    def __post_init__(self):
+        require_types(self)
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -41,6 +44,7 @@ class DataConfig:
     """Seed that chooses which pairs are sampled (and which arithmetic pairs are made)."""
 
     def __post_init__(self):
+        require_types(self)
         require(self.num_examples >= 1, f"num_examples is {self.num_examples}; expected at least 1")
 
 
@@ -77,6 +81,7 @@ class RunConfig:
     """The words whose fixed embeddings ask for the question and for the answer; one token each."""
 
     def __post_init__(self):
+        require_types(self)
         require(
             bool(self.stages) and set(self.stages) <= {1, 2, 3},
             f"stage is {self.stage!r}; expected some of 1, 2, 3 separated by commas, for instance 1,2,3",

@@ -1,15 +1,45 @@
 """How a setting is typed, and what its help says beside its own line."""
 
+import dataclasses
 import importlib
 import inspect
 import textwrap
+import typing
 from collections.abc import Callable
-from typing import Annotated
+from numbers import Integral, Real
+from types import UnionType
+from typing import Annotated, Literal
 
 import tyro
 
+from dcm_helpers.errors import require
+
 HELP_WIDTH = 78
 """Of lines that are not wrapped to the terminal."""
+
+
+def require_types(settings: object) -> None:
+    """Check that settings have values of their types, and those with few names one of these.
+
+    A command line checks them as it reads; a notebook would run with what was mistyped.
+
+    Raises:   InputError naming the setting, its value, and what was expected
+    """
+    hints = typing.get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        value, hint = getattr(settings, field.name), hints[field.name]
+        kinds = typing.get_args(hint) if typing.get_origin(hint) in (Literal, UnionType) else (hint,)
+        if typing.get_origin(hint) is Literal:
+            require(value in kinds, f"{field.name} is {value!r}; expected one of: {', '.join(map(repr, kinds))}")
+            continue
+        for kind, number, what in ((int, Integral, "a whole number"), (float, Real, "a number")):
+            if kind in kinds and not (value is None and type(None) in kinds):
+                fits = isinstance(value, number) and not isinstance(value, bool)
+                require(fits, f"{field.name} is {value!r}; expected {what}")
+        if str in kinds and value is not None:
+            require(isinstance(value, str), f"{field.name} is {value!r}; expected text")
+        if bool in kinds:
+            require(isinstance(value, bool), f"{field.name} is {value!r}; expected True or False")
 
 
 def with_names(room: str, table: str) -> Callable[[str], str]:

@@ -56,6 +56,7 @@ def view_record(generator: Generator, result: ViewResult) -> dict:
         "reconstructed": result.reconstructed,
         "decoded_text": generator.text(result.decoded_ids),
         "decoded_ids": result.decoded_ids,
+        **({"weight": view.weight} if view.weight != 1 else {}),
     }
 
 

@@ -186,6 +186,7 @@ def problem_of(generator: Generator, record: dict) -> Problem:
             given_text=view["given_text"],
             given_ids=generator.text_ids(view["given_text"]) if view["given_text"] else (),
             kind=view["kind"],
+            weight=view.get("weight", 1.0),
         )
         for view in record["views"]
     )

@@ -49,6 +49,8 @@ class OptimizedView(View):
     p_eos: Share | None
     min_p: Share | None
     teacher_forced_exact: bool
+    weight: NotRequired[Annotated[float, Field(gt=0)]]
+    """Left out where it is 1."""
     baselines: NotRequired[dict[str, Loss | None]]
     converged_by: NotRequired[list[str]]
 

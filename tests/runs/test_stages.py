@@ -6,9 +6,10 @@ import torch
 from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.runs import prepare
+from dcm_helpers.runs import prepare, problem_of, result_record
 from dcm_helpers.runs.baselines import TASK, kept_task_losses
 from dcm_helpers.show import run_summary
+from dcm_helpers.stm import of_class
 from dcm_helpers.store import RunFolder
 
 
@@ -107,6 +108,15 @@ def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
     (run.folder.path / TASK).write_text('{"a": {"loss": 1.0, "loss_text": 1.0}}')
     with pytest.raises(InputError, match=r"other pairs than this run has; delete it"):
         kept_task_losses(run.folder, run.dataset.pairs)
+
+
+def test_a_views_weight_is_kept_and_read_back(tmp_path, tiny64, pairs):
+    problem = of_class(tiny64, pairs[0], own=3.0)
+    short = OptimizerConfig(K=4, num_steps=2, num_restarts=1)
+    (result,) = ContentOptimizer(tiny64, short).optimize([problem])
+    record = result_record(tiny64, result, 2, short)
+    again = problem_of(tiny64, {**record, "views": [dict(view) for view in record["views"]]})
+    assert [view.weight for view in again.views] == [view.weight for view in problem.views] and again == problem
 
 
 def test_what_cannot_be_compared_with_is_told_before_anything_is_done(tmp_path, tiny64):
