@@ -7,7 +7,7 @@ from dcm_helpers.reference import main as reference
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The study of that question alone. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    """The study of what could be asked for beside cross-entropy. Returns the exit status, as that of any study."""
     typed = sys.argv[1:] if arguments is None else arguments
     return reference(["--preset", "ablation", *typed])
 

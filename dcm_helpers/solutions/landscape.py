@@ -54,7 +54,7 @@ def between(study: Study) -> pd.DataFrame:
         for pair, several in study.alike(family).items():
             for (one, start), (other, other_start) in itertools.combinations(several, 2):
                 a, b = one.content.flatten(), other.content.flatten()
-                travelled = ((a - start.flatten()).norm() + (b - other_start.flatten()).norm()) / 2
+                traveled = ((a - start.flatten()).norm() + (b - other_start.flatten()).norm()) / 2
                 ends = (one.content.to(generator.device), other.content.to(generator.device))
                 line = along_line(generator, one.problem, *ends, torch.linspace(0, 1, LINE_POINTS).tolist())
                 rows.append(
@@ -63,7 +63,7 @@ def between(study: Study) -> pd.DataFrame:
                         "pair": pair,
                         "distance": (a - b).norm().item(),
                         "start_distance": (start - other_start).norm().item(),
-                        "relative": ((a - b).norm() / travelled).item(),
+                        "relative": ((a - b).norm() / traveled).item(),
                         "cosine": torch.cosine_similarity(a, b, dim=0).item(),
                         "start_cosine": torch.cosine_similarity(start.flatten(), other_start.flatten(), dim=0).item(),
                         "barrier": barrier(line),
@@ -162,7 +162,7 @@ def one_or_many(study: Study) -> list[Finding]:
         found += [
             Finding(
                 "2 landscape",
-                f"distance of two solutions of a pair, over how far each travelled{name}",
+                f"distance of two solutions of a pair, over how far each traveled{name}",
                 [Quantity("", mean(means["relative"]))],
                 [
                     Quantity("their cosine", mean(means["cosine"]), ".2g"),

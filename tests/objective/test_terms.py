@@ -246,10 +246,10 @@ def test_the_penalty_is_that_of_the_stored_content(tiny64, problems):
     config = dataclasses.replace(ALL_STEPS, terms=(("travel", 0.1), ("norm", 0.01)))
     (result,) = ContentOptimizer(tiny64, config).optimize(problems[:1])
     (start,) = ContentOptimizer(tiny64, dataclasses.replace(config, num_steps=1, lr=1e-12)).optimize(problems[:1])
-    travelled = (result.content - start.content).norm(dim=1).mean()
+    traveled = (result.content - start.content).norm(dim=1).mean()
     norm = result.content.norm(dim=1).mean()
-    assert result.terms == pytest.approx({"travel": travelled.item(), "norm": norm.item()}, rel=1e-4)
-    assert result.penalty == pytest.approx((0.1 * travelled + 0.01 * norm).item(), rel=1e-4)
+    assert result.terms == pytest.approx({"travel": traveled.item(), "norm": norm.item()}, rel=1e-4)
+    assert result.penalty == pytest.approx((0.1 * traveled + 0.01 * norm).item(), rel=1e-4)
 
 
 def test_the_best_is_best_by_what_is_minimized(tiny64, problems):

@@ -39,7 +39,7 @@ def test_the_stop_button_keeps_what_is_done(tiny, problems):
 
 
 def test_watching_gives_the_same_and_giving_up_keeps_what_is_done(tiny, problems):
-    """A cancelled wait ends the run and still returns results."""
+    """A canceled wait ends the run and still returns results."""
     watched = asyncio.run(Dashboard(ContentOptimizer(tiny, CONFIG)).watch(problems[:3]))
     plain = ContentOptimizer(tiny, CONFIG).optimize(problems[:3])
     assert [(r.problem.id, r.steps) for r in watched] == [(r.problem.id, r.steps) for r in plain]
