@@ -166,7 +166,7 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
             )
             for name, kind in found
         ]
-        for result in study.make_solver(study.generator, optimizer).iterate(problems):
+        for result in study.solve(optimizer, problems):
             steps = optimizer.num_steps + 1 if result.steps_to_exact is None else result.steps_to_exact
             kind = OTHER[result.problem.views[0].kind]
             rows.append({"found_for": kind, "pair": result.problem.pair, "start": start, "steps_to_exact": steps})

@@ -32,7 +32,7 @@ def subspaces(study: Study) -> pd.DataFrame:
     pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
     problems = joint((1 + TRAINED_ON) * config.controls)(generator, pairs)
     new, old = problems[: config.controls], problems[config.controls :]
-    learned = shared_subspace(generator, old, settings(config, SLOTS, num_steps=STEPS))
+    learned = shared_subspace(generator, old, settings(config, SLOTS, num_steps=STEPS), stop=study.stop)
     again = [restart for problem in old[: len(new)] for restart in restarts_of(problem, 1)]
     optimizer = settings(config, SLOTS, "exact", num_steps=config.num_steps // 2)
     ways: dict[str, Parameterization | None] = {
@@ -43,7 +43,8 @@ def subspaces(study: Study) -> pd.DataFrame:
     tables = []
     for way, parameterization in ways.items():
         for asked in (new, again):
-            results = ContentOptimizer(generator, optimizer, parameterization).optimize(asked)
+            results = ContentOptimizer(generator, optimizer, parameterization).optimize(asked, stop=study.stop)
+            study.require_going()
             table = result_table(results).assign(way=way, new=asked is new, pair=[each.pair for each in asked])
             table["steps"] = table["steps_to_exact"].fillna(optimizer.num_steps) + 1
             tables.append(table[["pair", "way", "new", "reconstructed", "steps"]])

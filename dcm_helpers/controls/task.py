@@ -29,7 +29,7 @@ def beside_task(study: Study) -> pd.DataFrame:
     }
     rows = []
     config = settings(study.config, num_steps=STEPS)
-    for prompt, own in crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config):
+    for prompt, own in crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config, study.stop):
         after = {
             name: losses_after(generator, own, content, K)
             for name, content in (("task", prompt.content), ("start", prompt.start), ("question", None))
@@ -41,6 +41,7 @@ def beside_task(study: Study) -> pd.DataFrame:
             | {"seen": seen}
             for pair in own
         ]
+    study.require_going()
     return pd.DataFrame(rows)
 
 

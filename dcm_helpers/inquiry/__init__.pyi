@@ -35,6 +35,7 @@ from .study import FAMILIES as FAMILIES
 from .study import FAMILY_NAMES as FAMILY_NAMES
 from .study import KINDS as KINDS
 from .study import STORED_AS as STORED_AS
+from .study import Stopped as Stopped
 from .study import Study as Study
 from .study import families as families
 from .study import family_parts as family_parts

@@ -3,21 +3,24 @@
 A part is one run folder. Parts share pairs, problem ids and therefore starts, so they can be compared pair by pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 import torch
 
-from dcm_helpers.config import parameter
+from dcm_helpers.config import OptimizerConfig, parameter
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry.size import SIZES, StudyConfig, size_of
-from dcm_helpers.optimize import MakeSolver
+from dcm_helpers.optimize import MakeSolver, Result
 from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
+from dcm_helpers.stm import Problem
 from dcm_helpers.store import MANIFEST, RunFolder
+from dcm_helpers.watch import Progress
 
 STORED_AS = torch.float16
 """Contents of a finished part. Their stored losses re-evaluate to 1e-2 (relative) or better; a test holds it."""
@@ -41,6 +44,10 @@ def family_parts(config: StudyConfig) -> list[str]:
     return [part for family in families(config) for part in FAMILIES[family]]
 
 
+class Stopped(Exception):
+    """A table was left unfinished; nothing of it is kept."""
+
+
 @dataclass(frozen=True)
 class Study:
     """A study on disk, complete or not."""
@@ -51,6 +58,29 @@ class Study:
     make_solver: MakeSolver | None = None
     """What finds contents, where some are to be found again."""
     config: StudyConfig = field(default_factory=StudyConfig)
+    stop: Event = field(default_factory=Event)
+    """Once set, what is being measured ends with :class:`Stopped`."""
+
+    def solve(
+        self,
+        optimizer: OptimizerConfig,
+        problems: Sequence[Problem],
+        on_step: Callable[[Progress], None] | None = None,
+    ) -> Iterator[Result]:
+        """Find contents again, or for other problems.
+
+        Raises:   Stopped if that was stopped
+        """
+        yield from self.make_solver(self.generator, optimizer).iterate(problems, on_step, self.stop)
+        self.require_going()
+
+    def require_going(self) -> None:
+        """End what is being measured if the study was stopped.
+
+        Raises:   Stopped
+        """
+        if self.stop.is_set():
+            raise Stopped
 
     def folder(self, part: str) -> RunFolder:
         """The run folder of a part.

@@ -14,7 +14,9 @@ OTHERS = 0.1
 
 
 def temperature(seen: Seen, losses: Float[Tensor, " M"], value: float) -> Float[Tensor, " M"]:
-    """-log p with logits divided by a temperature: below 1 tokens that win by far stop pulling, the others pull more.
+    """-log p with logits divided by a temperature, times it: below 1 tokens that win by far stop pulling.
+
+    The factor keeps the pull of a token that is far from winning what it is at 1.
 
     Source:   Progressive Cramming (ICML 2026), at 0.25
     """

@@ -6,7 +6,7 @@ from dcm_helpers.objective.seen import Seen
 from dcm_helpers.shapes import Float, Tensor
 
 LEAST = 1e-6
-"""Probabilities nearer to 1 count as this near, so that a certain mistake costs 14 nats and not infinitely many."""
+"""Probabilities of mistakes are taken this much smaller, so that a certain one costs 14 nats and still pulls."""
 
 
 def eos(seen: Seen) -> Float[Tensor, " B"]:
@@ -21,7 +21,7 @@ def eos(seen: Seen) -> Float[Tensor, " B"]:
 
 def length(seen: Seen) -> Float[Tensor, " B"]:
     """-log(1 - p(EOS)) at the tokens before the end: texts must not end early; mean over tokens, sum over views."""
-    early = seen.log_probabilities[:, seen.generator.eos_id].exp().clamp(max=1 - LEAST)
+    early = seen.log_probabilities[:, seen.generator.eos_id].exp() * (1 - LEAST)
     return seen.mean_of_rows(-torch.log1p(-early) * ~seen.is_last)
 
 
@@ -35,5 +35,5 @@ def unlikelihood(seen: Seen) -> Float[Tensor, " B"]:
     earlier = torch.arange(texts.shape[1], device=texts.device)[None] < layout.target_columns[:, None]
     again = (texts[:, :, None] == texts[:, None, :]).tril(-1).any(2)  # a token that stands there twice counts once
     wrong = earlier & ~again & (texts != seen.targets[:, None])
-    repeated = seen.log_probabilities.gather(1, texts).exp().clamp(max=1 - LEAST)
+    repeated = seen.log_probabilities.gather(1, texts).exp() * (1 - LEAST)
     return seen.mean_of_rows((-torch.log1p(-repeated) * wrong).sum(1))

@@ -25,7 +25,7 @@ class Term:
     usual: float = 1.0
     """A number to begin with."""
     most: float = float("inf")
-    """The number is above 0 and at most this."""
+    """The number is at most this, and 0 switches the term off."""
     source: str = "the mission"
 
 

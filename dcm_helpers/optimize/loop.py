@@ -1,8 +1,9 @@
 """The one loop: optimize the contents of many problems at once through a frozen Generator.
 
 Rows of one batch are problems x views, but whatever decides something is per problem: Adam's state, step count,
-learning rate, gradient clip, best content, stop. A problem's result does not depend on its neighbors. Each turn of the
-loop measures, then decides, then steps, so what is stored is always a content whose loss was measured.
+learning rate, gradient clip, best content, stop. A problem's result does not depend on its neighbors, but for the term
+`relations`, which compares what is in flight. Each turn of the loop measures, then decides, then steps, so what is
+stored is always a content whose loss was measured.
 """
 
 import time

@@ -128,7 +128,7 @@ def trajectories(study: Study) -> pd.DataFrame:
         problems = [solutions[0][0].problem for solutions in several]
         config = study.run(family).optimizer
         recorder = Recorder(every=1)
-        results = list(study.make_solver(generator, config).iterate(problems, recorder))
+        results = list(study.solve(config, problems, recorder))
         order = [problem.id for problem in problems]
         for result in sorted(results, key=lambda result: order.index(result.problem.id)):
             start = initial_content(generator, result.problem, config.K, config.init, config.seed, result.restart)

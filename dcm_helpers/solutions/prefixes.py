@@ -1,7 +1,8 @@
 """Prefixes: how much of a text does one vector hold, if the text is given to it token by token?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from dcm_helpers.config import DataConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import BITS, Answer, Finding, Question, Study, StudyConfig, Table, grouped, settings
 from dcm_helpers.look import nats_after
-from dcm_helpers.optimize import Solver
+from dcm_helpers.optimize import Result
 from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.stats import Quantity, mean, share
 from dcm_helpers.stm import Problem, View, problem_id
@@ -38,13 +39,15 @@ def beginning(text: View, count: int) -> View:
     return replace(text, target_ids=text.target_ids[:count])
 
 
-def longest_prefixes(solver: Solver, texts: Iterable[Problem]) -> Iterator[Held]:
+def longest_prefixes(
+    solve: Callable[[Sequence[Problem]], Iterator[Result]], texts: Iterable[Problem]
+) -> Iterator[Held]:
     """The longest beginning of each text that a content can be made to write.
 
     One token at first; each time that the beginning is written exactly by greedy decoding, the next token is added, and
     optimization goes on from the content that was found. A text is given up when one restart's steps do not suffice.
 
-    Args:     texts  problems with one view each, whose target ends in EOS, which is never asked for
+    Args:     solve  finds contents;  texts  problems with one view each, whose target ends in EOS, never asked for
     Source:   progressive cramming (ICML 2026), whose capacity is this length
     """
     whole = {text.id: text for text in texts}
@@ -59,7 +62,7 @@ def longest_prefixes(solver: Solver, texts: Iterable[Problem]) -> Iterator[Held]
             for name in growing
         ]
         growing = []
-        for result in solver.iterate(longer):
+        for result in solve(longer):
             name, so_far = result.problem.id, held[result.problem.id]
             steps = so_far.steps + result.steps
             if not result.reconstructed:
@@ -96,7 +99,7 @@ def prefixes(study: Study) -> pd.DataFrame:
     optimizer = settings(config, 1, "exact", num_steps=config.num_steps // 2, lr=PUBLISHED_LR)
     texts = passages(generator, load_pairs(DataConfig(dataset="long")).pairs)[: config.few]
     rows = []
-    for each in longest_prefixes(study.make_solver(generator, optimizer), texts):
+    for each in longest_prefixes(partial(study.solve, optimizer), texts):
         (view,) = each.problem.views
         # a Generator without a BOS of its own has EOS before a text
         alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))

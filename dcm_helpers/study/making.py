@@ -10,7 +10,7 @@ from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig
 from dcm_helpers.errors import require
 from dcm_helpers.files import held, json_line, write_safely
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.inquiry import STORED_AS, Part, Study, StudyConfig, Table
+from dcm_helpers.inquiry import STORED_AS, Part, Stopped, Study, StudyConfig, Table
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.runs import prepare
@@ -48,12 +48,14 @@ def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str]
         if stop.is_set():
             return None
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
-    study = Study(Path(config.output_dir), generator, make_solver, config)
+    study = Study(Path(config.output_dir), generator, make_solver, config, stop)
     with held(study.path / ".lock", stop):  # whoever comes second waits, and finds the tables made
-        for table in tables_of(config):
-            if stop.is_set():
-                return None
-            measure(study, table)
+        try:
+            for table in tables_of(config):
+                study.require_going()
+                measure(study, table)
+        except Stopped:
+            return None
     return study
 
 
@@ -77,7 +79,10 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver
 
 
 def measure(study: Study, table: Table) -> None:
-    """Make a table unless it is there, or a part that it needs is not complete; it is written whole."""
+    """Make a table unless it is there, or a part that it needs is not complete; it is written whole.
+
+    Raises:   Stopped if the study was stopped meanwhile
+    """
     path = study.table_path(table.name)
     missing = [part for part in table.needs if not study.complete(part)]
     if missing:

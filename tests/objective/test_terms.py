@@ -72,17 +72,22 @@ def test_endings_by_hand(tiny64):
         [{5: 0.5, end: 0.5}, {6: 0.4, 5: 0.2, end: 0.4}, {5: 0.25, 6: 0.75}, {end: 0.1, 5: 0.5, 6: 0.4}],
     )
     assert objective.eos(seen).tolist() == pytest.approx([-math.log(0.1)])
-    assert objective.length(seen).tolist() == pytest.approx([-(math.log(0.5) + math.log(0.6)) / 4])
+    assert objective.length(seen).tolist() == pytest.approx([-(math.log(0.5) + math.log(0.6)) / 4], rel=1e-5)
     # at place 1 token 5 came before, at 2 token 6 (5 is due), at the end 5 and 6, each once
     wrong = -(math.log(1 - 0.2) + math.log(1 - 0.75) + math.log(1 - 0.5) + math.log(1 - 0.4))
-    assert objective.unlikelihood(seen).tolist() == pytest.approx([wrong / 4])
+    assert objective.unlikelihood(seen).tolist() == pytest.approx([wrong / 4], rel=1e-5)
 
 
 def test_certain_mistakes_cost_something_finite(tiny64):
     end = tiny64.eos_id
     seen = by_hand(tiny64, [5, 6, end], [{end: 1.0}, {5: 1.0}, {5: 1.0}])
+    logits = (seen.aligned / 1e3).requires_grad_()  # not quite certain, so that there is a slope to see
     for name in ("length", "unlikelihood"):
         assert 1 < getattr(objective, name)(seen).item() < 20
+        (slope,) = torch.autograd.grad(
+            getattr(objective, name)(dataclasses.replace(seen, aligned=logits)).sum(), logits
+        )
+        assert slope.abs().max() > 1e-3, "and they pull"
 
 
 def test_counting_by_hand(tiny64):

@@ -42,7 +42,7 @@ def test_a_known_capacity_is_found(tiny, texts, capacity):
     solver = ContentOptimizer(tiny, OptimizerConfig(K=1, num_steps=1, num_restarts=1))
     known = OfCapacity({result.problem.id: result for result in solver.optimize(texts)}, capacity)
     lengths = {text.id: len(text.views[0].target_ids) - 1 for text in texts}
-    found = list(longest_prefixes(known, texts))
+    found = list(longest_prefixes(known.iterate, texts))
     assert sorted(each.problem.id for each in found) == sorted(lengths)
     for each in found:
         length = lengths[each.problem.id]
@@ -59,7 +59,7 @@ def test_a_known_capacity_is_found(tiny, texts, capacity):
 def test_what_is_held_is_written(tiny, pairs):
     text = passages(tiny, pairs)[0]
     solver = ContentOptimizer(tiny, OptimizerConfig(K=1, num_steps=40, num_restarts=1, stop_rule="exact", lr=0.1))
-    (held,) = longest_prefixes(solver, [text])
+    (held,) = longest_prefixes(solver.iterate, [text])
     (view,) = held.problem.views
     assert 0 < len(view.target_ids) < len(text.views[0].target_ids) and view.target_ids[-1] != tiny.eos_id
     (((written,),),) = [decode_problems(tiny, [held.problem], held.problem.initial[None])]

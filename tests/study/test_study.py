@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import (
     SIZES,
+    Stopped,
+    Study,
     StudyConfig,
+    Table,
     families,
     family_parts,
     joint,
@@ -16,7 +21,9 @@ from dcm_helpers.inquiry import (
     sample_of,
     size_of,
 )
+from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import joint_problems
+from dcm_helpers.study.making import measure
 from dcm_helpers.study.questions import parts_of, tables_of
 
 
@@ -82,3 +89,18 @@ def test_committed_studies_open_by_name(tmp_path, monkeypatch):
     assert open_study().path == tmp_path and open_study("replication").config.model == "gemma3-270m"
     with pytest.raises(InputError, match="no study in"):
         open_study(str(tmp_path / "nothing"))
+
+
+def test_what_is_measured_can_be_stopped(tmp_path, tiny, problems):
+    """Nothing of an unfinished table is kept, and a stop in the middle of it is no error of the study."""
+    study = Study(tmp_path, tiny, ContentOptimizer)
+    short = OptimizerConfig(K=4, num_steps=2, num_restarts=1)
+    assert len(list(study.solve(short, problems[:2]))) == 2
+
+    def measured(study):
+        study.stop.set()
+        return pd.DataFrame(list(study.solve(short, problems[:2])))
+
+    with pytest.raises(Stopped):
+        measure(study, Table("stopped", measured, []))
+    assert not study.has_table("stopped")
