@@ -16,3 +16,10 @@ def vocabulary(size, width, special=()):
 
     fake = SimpleNamespace(device=torch.device("cpu"), ordinary_ids=(size, set(special)), embed=embed)
     return fake, table, asked
+
+
+class Told:
+    """A study that has a table, whatever its name."""
+
+    def __init__(self, table):
+        self.table = lambda name: table

@@ -1,7 +1,8 @@
 """What is learned from many problems together, and used on others.
 
-task      one content for a whole task: prompt tuning, to compare with
-subspace  few directions in which the slots of all problems may move
+minibatch  what both drivers share
+task       one content for a whole task: prompt tuning, to compare with
+subspace   few directions in which the slots of all problems may move
 """
 
 import lazy_loader

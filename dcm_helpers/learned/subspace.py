@@ -13,8 +13,8 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
+from dcm_helpers.learned.minibatch import BATCH, begun, minibatches
 from dcm_helpers.optimize import RANK, adam_update, random_subspace, reach, view_weights
-from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Float, Tensor
 from dcm_helpers.stm import (
     Problem,
@@ -27,8 +27,6 @@ from dcm_helpers.stm import (
     view_rows,
 )
 
-BATCH = 16
-"""Problems of a minibatch."""
 BASIS_RATE = 0.25
 """Learning rate of the basis as a share of that of what lies in it."""
 POSITIONS = 512
@@ -79,13 +77,11 @@ def shared_subspace(
     latents = begun(starts.new_zeros(*starts.shape[:2], rank))
     directions = begun(random_subspace(starts.shape[2], rank).to(starts)[None])
     visits = torch.zeros(len(problems), dtype=starts.dtype)
-    losses, waiting, size = [], [], min(BATCH, len(problems))
-    for step in range(config.num_steps):
+    losses, shuffled = [], minibatches(len(problems), BATCH, "shared subspace", config.seed)
+    for step, chosen in zip(range(config.num_steps), shuffled, strict=False):
         if stop is not None and stop.is_set():
             break
-        if len(waiting) < size:
-            waiting = torch.randperm(len(problems), generator=seeded("shared subspace", config.seed, step)).tolist()
-        chosen, waiting = waiting[:size], waiting[size:]
+        size = len(chosen)
         basis, z = directions["latent"][0], latents["latent"][chosen]
         drawn_out = reach(basis)
         contents = starts[chosen] + drawn_out * z @ basis
@@ -104,11 +100,6 @@ def shared_subspace(
         rows, turned = torch.linalg.qr(moved.T)  # moved = turned.T @ rows.T
         directions["latent"], latents["latent"] = rows.T[None].contiguous(), latents["latent"] @ turned.T
     return SharedSubspace(torch.linalg.qr(directions["latent"][0].double().T).Q.T.cpu(), tuple(losses))
-
-
-def begun(latent: Tensor) -> dict[str, Tensor]:
-    """What is optimized, with Adam's averages at zero."""
-    return {"latent": latent, "exp_avg": torch.zeros_like(latent), "exp_avg_sq": torch.zeros_like(latent)}
 
 
 def measured(

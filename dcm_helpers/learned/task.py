@@ -14,9 +14,9 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
+from dcm_helpers.learned.minibatch import BATCH, begun, minibatches
 from dcm_helpers.optimize import adam_update
 from dcm_helpers.pairs import Pair
-from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content, Float, Tensor
 from dcm_helpers.stm import (
     Problem,
@@ -31,8 +31,6 @@ from dcm_helpers.stm import (
     target_logits,
 )
 
-BATCH = 16
-"""Pairs of a minibatch."""
 POSITIONS = 2048
 """Positions of a minibatch that are computed at once."""
 
@@ -43,6 +41,7 @@ class TaskPrompt:
 
     content: Content
     start: Content
+    """Where it began."""
     losses: tuple[float, ...]
     """Of every minibatch before its update: nats per target token, EOS included."""
 
@@ -66,14 +65,10 @@ def task_prompt(
     problem = Problem("task", tuple(views))
     require_fits(generator, [problem], config.K)
     start = initial_content(generator, problem, config.K, config.init, config.seed, 0)[None]
-    state = {"latent": start, "exp_avg": torch.zeros_like(start), "exp_avg_sq": torch.zeros_like(start)}
-    losses, waiting, size = [], [], min(batch, len(views))
-    for step in range(config.num_steps):
+    state, losses = begun(start), []
+    for step, chosen in zip(range(config.num_steps), minibatches(len(views), batch, "task", config.seed), strict=False):
         if stop is not None and stop.is_set():
             break
-        if len(waiting) < size:  # what is left of a shuffle is dropped, so that minibatches are of one size
-            waiting = torch.randperm(len(views), generator=seeded("task", config.seed, step)).tolist()
-        chosen, waiting = waiting[:size], waiting[size:]
         loss, gradient = measured(generator, [views[index] for index in chosen], state["latent"], config)
         losses.append(loss)
         rates, counts = (torch.tensor([value], dtype=start.dtype) for value in (config.lr_at(step), step + 1))

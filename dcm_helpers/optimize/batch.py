@@ -263,10 +263,12 @@ class Batch:
         told = []
         for attempt, index in [self._speakers[row] for row in group]:
             view = attempt.problem.views[index]
-            if view.oracle_ids and index not in attempt.oracle:
+            if not view.oracle_ids:
+                told.append(torch.zeros(len(view.target_ids), logits.shape[1], device=logits.device))
+                continue
+            if index not in attempt.oracle:
                 attempt.oracle[index] = oracle_of(self.generator, view)
-            nothing = torch.zeros(len(view.target_ids), logits.shape[1], device=logits.device)
-            told.append(attempt.oracle.get(index, nothing))
+            told.append(attempt.oracle[index])
         return torch.cat(told)
 
     def _remember(self, group: list[int], layout: Layout, logits: Logits) -> None:

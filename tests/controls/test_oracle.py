@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from stand_ins import Told
 
 from dcm_helpers.controls.oracle import same_point_or_behavior
 from dcm_helpers.generator import token_rows
@@ -45,8 +46,7 @@ def test_same_point_or_another(distance, said):
             "written_unseen": [0.5 - each for each in wobble],
         }
     )
-    study = type("Told", (), {"table": staticmethod(lambda name: table)})
-    point, unseen = same_point_or_behavior(study)
+    point, unseen = same_point_or_behavior(Told(table))
     assert point.answer.answer == said and unseen.answer.answer == "yes"
     (closer,) = [each for each in point.control if each.name.startswith("divergence")]
     assert closer.value.high < 1

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from stand_ins import Told
 
 from dcm_helpers.ablate import main
 from dcm_helpers.controls import remedies
@@ -13,13 +14,6 @@ from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, apart, remed
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.study.questions import parts_of
-
-
-class Told:
-    """A study that has a table."""
-
-    def __init__(self, table):
-        self.table = lambda name: table
 
 
 def made_up(better=(), pairs=24):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from stand_ins import Told
 
 from dcm_helpers.controls.subspace import what_is_shared
 
@@ -26,9 +27,7 @@ def test_what_helps_only_its_own_pairs_is_told():
                     }
                 )
             )
-    study = type(
-        "Told", (), {"table": staticmethod(lambda name: pd.concat(rows).assign(overlap=0.5, first=9.0, last=1.0))}
-    )
+    study = Told(pd.concat(rows).assign(overlap=0.5, first=9.0, last=1.0))
     said = {each.answer.question: each.answer.answer for each in what_is_shared(study)}
     assert said["Is a learned subspace better than a random one, for pairs that it was learned from?"] == "yes"
     assert said["Is a learned subspace better than a random one, for new pairs?"] == "not shown"
