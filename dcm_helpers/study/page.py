@@ -34,7 +34,9 @@ def page(study: Study, made: pd.DataFrame) -> str:
     """
     manifest = manifest_of(study)
     versions, generator = manifest["versions"], manifest["generator"]
-    for name in ("mean steps", "minutes", "MB"):
+    hours, at_pace = (made[name].sum() / 60 for name in ("minutes", "at the base's pace"))
+    reckoned = f", or {at_pace:.1f} had each position taken as long as the base part's" if at_pace else ""
+    for name in ("mean steps", "minutes", "at the base's pace", "MB"):
         made[name] = [f"{number:.1f}" if pd.notna(number) else "" for number in made[name]]
     found = all_findings(study)
     by_rule: dict[str, dict[str, None]] = {}
@@ -71,7 +73,7 @@ kinds of features the one that tells most from chance is shown, its p corrected.
 ## Parts
 
 Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part. The
-sessions in a part's `run.json`, where it has them, say on how many threads.
+sessions in a part's `run.json`, where it has them, say on how many threads. {hours:.1f} hours in all{reckoned}.
 
 {markdown(made)}
 """

@@ -113,8 +113,9 @@ def all_findings(study: Study, *names: str) -> list[Finding]:
 def plan(study: Study) -> pd.DataFrame:
     """What each part needs: problems, slots, most steps of a restart, minutes, megabytes; measured where it is there.
 
-    Minutes of what is not there are reckoned from the base part's seconds per position and its mean steps, in all or to
-    the first exact content, as the part's stop rule has it.
+    Parts made on other machines or threads are compared at the base part's seconds per position. Minutes of what is not
+    there are reckoned at that pace, from the base's mean steps, in all or to the first exact content, as the part's
+    stop rule has it.
     """
     config, generator = study.config, study.generator
     rows = []
@@ -131,13 +132,15 @@ def plan(study: Study) -> pd.DataFrame:
         seconds = sum(record["seconds"] for record in records)
         done = len(records) == len(problems)
         if part.baselines and done:
-            taken = pd.DataFrame(records)[["steps_total", "steps_to_exact"]].mean()
-            to_exact = taken["steps_to_exact"] + 1
-            usual = {"minimize": taken["steps_total"], "exact": to_exact, "confident": to_exact}
-            pace = seconds / (positions * taken["steps_total"])
-        reckoned = None
+            of_base = pd.DataFrame(records)[["steps_total", "steps_to_exact"]].mean()
+            to_exact = of_base["steps_to_exact"] + 1
+            usual = {"minimize": of_base["steps_total"], "exact": to_exact, "confident": to_exact}
+            pace = seconds / (positions * of_base["steps_total"])
+        taken = sum(record["steps_total"] for record in records) / len(records) if records else None
+        at_pace = None
         if pace is not None:
-            reckoned = positions * min(usual[part.optimizer.stop_rule], part.optimizer.num_steps) * pace / 60
+            steps = taken if done else min(usual[part.optimizer.stop_rule], part.optimizer.num_steps)
+            at_pace = positions * steps * pace / 60
         rows.append(
             {
                 "part": part.name,
@@ -146,8 +149,9 @@ def plan(study: Study) -> pd.DataFrame:
                 "done": len(records),
                 "K": part.optimizer.K,
                 "most steps": part.optimizer.num_steps,
-                "mean steps": sum(record["steps_total"] for record in records) / len(records) if records else None,
-                "minutes": seconds / 60 if done else reckoned,
+                "mean steps": taken,
+                "minutes": seconds / 60 if done else at_pace,
+                "at the base's pace": at_pace,
                 "MB": len(problems) * part.optimizer.K * generator.width * STORED_AS.itemsize / 1e6,
             }
         )
