@@ -132,9 +132,42 @@ def ratio(one: Sequence[float], other: Sequence[float]) -> Estimate:
 
 
 def ratio_of_sums(one: Sequence[float], other: Sequence[float]) -> Estimate:
-    """The sum of the first values over that of the second ones, with a bootstrap interval over what they stand for."""
-    columns = (np.asarray(values, dtype=float) for values in (one, other))
-    return bootstrapped(lambda first, second: first.sum(-1) / second.sum(-1), *columns)
+    """The sum of the first values over that of the second ones, with Fieller's interval over what they stand for.
+
+    Its interval holds every ratio r for which Student's test does not tell the first values from r times the second
+    ones, so it is right for a dozen of them, too. It has no ends where the second sum is not told from 0. Its p is that
+    of a ratio of 0.
+
+    Source:   Fieller, Some problems in interval estimation (1954)
+    """
+    first, second = (np.asarray(values, dtype=float) for values in (one, other))
+    n, difference = len(first), mean(first)
+    value = float(first.sum() / second.sum()) if second.sum() else math.inf
+    if n < 2:
+        return Estimate(value, -math.inf, math.inf, n)
+    t = scipy.stats.t.ppf(0.975, n - 1)
+    (of_first, shared), (_, of_second) = t**2 * np.cov(first, second) / n
+    a = second.mean() ** 2 - of_second
+    if a <= 0:
+        return Estimate(value, -math.inf, math.inf, n, difference.p)
+    b, c = first.mean() * second.mean() - shared, first.mean() ** 2 - of_first
+    half = math.sqrt(max(b**2 - a * c, 0.0))
+    return Estimate(value, float((b - half) / a), float((b + half) / a), n, difference.p)
+
+
+def seen_mostly(estimate: Estimate) -> float:
+    """How far from no difference an effect must be for a study like this one to show it four times of five.
+
+    In the estimate's own unit; for a ratio on logarithms: apply it to those.
+    """
+    t, power = (scipy.stats.t.ppf(at, estimate.n - 1) for at in (0.975, 0.8))
+    return float((t + power) / t * (estimate.high - estimate.low) / 2)
+
+
+def ratio_seen_mostly(estimate: Estimate) -> float:
+    """The ratio below 1 that a study like this one would show four times of five."""
+    logs = replace(estimate, low=math.log(estimate.low), high=math.log(estimate.high))
+    return math.exp(-seen_mostly(logs))
 
 
 def crossed_ratio(
@@ -152,23 +185,44 @@ def crossed_ratio(
     Raises:   InputError if the design leaves no degrees of freedom, or cannot tell the condition from rows and columns
     Source:   two-way fixed effects, as Scheffe (1959), chapter 4, has them for unbalanced layouts
     """
+    logs = crossed_difference(np.log(np.asarray(values, dtype=float)), rows, columns, condition)
+    return replace(logs, value=math.exp(logs.value), low=math.exp(logs.low), high=math.exp(logs.high))
+
+
+def crossed_ranks(
+    values: Sequence[float], rows: Sequence[Hashable], columns: Sequence[Hashable], condition: Sequence[bool]
+) -> float:
+    """The p of :func:`crossed_ratio` with ranks in place of logs: a few values far off the others decide less of it.
+
+    Source:   Conover and Iman, Rank transformations (1981)
+    """
+    return crossed_difference(scipy.stats.rankdata(values), rows, columns, condition).p
+
+
+def crossed_difference(
+    values: Float[np.ndarray, " n"], rows: Sequence[Hashable], columns: Sequence[Hashable], condition: Sequence[bool]
+) -> Estimate:
+    """How much larger values are under a condition, each row's and each column's own level taken out.
+
+    Raises:   InputError as :func:`crossed_ratio`
+    """
     parts = [np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1] for labels in (rows, columns)]
     levels = np.concatenate([np.eye(part.max() + 1)[part] for part in parts], axis=1)
-    measured = np.stack([np.asarray(condition, dtype=float), np.log(np.asarray(values, dtype=float))], axis=1)
+    measured = np.stack([np.asarray(condition, dtype=float), values], axis=1)
     explained, *_ = np.linalg.lstsq(levels, measured)
-    flag, logs = (measured - levels @ explained).T
+    flag, left = (measured - levels @ explained).T
     free = len(flag) - int(np.linalg.matrix_rank(levels)) - 1
     require(
         free > 0 and flag @ flag > 1e-9,
         f"{len(flag)} values of {parts[0].max() + 1} rows and {parts[1].max() + 1} columns leave nothing to compare; "
         "each row must meet several columns",
     )
-    effect = flag @ logs / (flag @ flag)
-    spread = np.sum((logs - effect * flag) ** 2) / free
+    effect = flag @ left / (flag @ flag)
+    spread = np.sum((left - effect * flag) ** 2) / free
     error = math.sqrt(spread / (flag @ flag))
     half = scipy.stats.t.ppf(0.975, free) * error
-    low, high = math.exp(effect - half), math.exp(effect + half)
-    return Estimate(math.exp(effect), low, high, int(parts[0].max()) + 1, two_sided(effect, error, free))
+    n = int(parts[0].max()) + 1
+    return Estimate(float(effect), float(effect - half), float(effect + half), n, two_sided(effect, error, free))
 
 
 def share_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[Estimate, float]:

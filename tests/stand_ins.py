@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
+import pandas as pd
 import torch
+
+from dcm_helpers.inquiry import Study, StudyConfig
 
 
 def vocabulary(size, width, special=()):
@@ -19,7 +22,46 @@ def vocabulary(size, width, special=()):
 
 
 class Told:
-    """A study that has a table, whatever its name."""
+    """A study of which all that is known was made up.
 
-    def __init__(self, table):
-        self.table = lambda name: table
+    Args:     tables  by name, or one for every name;  problems  of each part, as ``Study.per_problem`` has them;
+              records  of each part;  steps  that each part's restarts are given
+    """
+
+    def __init__(self, tables=None, problems=None, records=None, steps=300, pairs=None, **size):
+        self.tables, self.problems, self.made = tables, problems or {}, records or {}
+        self.ran = SimpleNamespace(optimizer=SimpleNamespace(num_steps=steps), pairs=pairs)
+        self.config = StudyConfig(**size)
+
+    def table(self, name):
+        return self.tables[name] if isinstance(self.tables, dict) else self.tables
+
+    def per_problem(self, part):
+        return self.problems[part]
+
+    def paired(self, one, other):
+        return Study.paired(self, one, other)
+
+    def complete(self, part):
+        return part in self.problems
+
+    def records(self, part):
+        return self.made[part]
+
+    def run(self, part):
+        return self.ran
+
+    def first_of_each(self, table):
+        return table
+
+
+def problems(steps, pairs=None, **columns):
+    """What is known of a part's problems: by default all exact, with these steps to their first exact content."""
+    pairs = pairs or [f"pair-{index:02}" for index in range(len(steps))]
+    known = {"pair": pairs, "reconstructed": True, "teacher_forced_exact": True, "loss": 0.1, "steps_to_exact": steps}
+    return pd.DataFrame(known | columns, index=pd.Index([f"{pair}:joint" for pair in pairs], name="problem"))
+
+
+def values_of(finding):
+    """The numbers of a finding and of its control by name; the figure's under ''."""
+    return {quantity.name: quantity.value for quantity in (*finding.control, *finding.figure)}

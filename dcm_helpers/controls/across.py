@@ -1,5 +1,6 @@
 """Across views: does a content that was found for one text of a pair make the pair's other text likelier?"""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -117,12 +118,10 @@ def across(study: Study) -> pd.DataFrame:
                 if asked != OTHER_TEXT:  # what shares more is only set beside another's
                     some = {"own", "other"}
                 if (name, kind, asked) not in of_texts:  # the same at all sizes
-                    of_texts[name, kind, asked] = after_texts(
-                        generator, view, {how: pair.text(kind) for how, pair in compared.items() if how in some}
-                    )
-                costs = after_contents(
-                    generator, view, {how: each for how, each in contents.items() if how in {*some, "start"}}
-                )
+                    texts = {how: pair.text(kind) for how, pair in compared.items() if how in some}
+                    of_texts[name, kind, asked] = after_texts(generator, view, texts)
+                some_contents = {how: each for how, each in contents.items() if how in {*some, "start"}}
+                costs = after_contents(generator, view, some_contents)
                 entry = {"K": size, "found_for": kind, "pair": name, "asked": asked, "tokens": len(view.target_ids)}
                 rows.append(entry | of_texts[name, kind, asked] | costs)
     everything = pd.DataFrame(rows)
@@ -185,11 +184,14 @@ def likelier(study: Study) -> list[Finding]:
         of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
         other = of.pop(OTHER_TEXT)
         share, alike = told_over_text(other), other.dropna(subset="alike")
-        saved, over_none = mean(other["other"] - other["own"]), mean(other["own"] - other["none"])
+        by = {"content": "", "text": "_text", "words in another order": "_words"}  # by what: how its columns end
+        saved = {name: other[f"other{end}"] - other[f"own{end}"] for name, end in by.items()}
+        over_none = {name: mean(other[f"own{end}"] - other["none"]) for name, end in by.items()}
+        first = [mean(other[f"other{end}_first"] - other[f"own{end}_first"]) for end in ("", "_text")]
         over_alike = mean(alike["alike"] - alike["own"])
         texts_alike = mean(alike["alike_text"] - alike["own_text"]) if len(alike) else None
-        over_words = mean((other["other"] - other["own"]) - (other["other_words"] - other["own_words"]))
-        says, p = what_is_told(share, saved, over_none, over_alike, over_words)
+        over_words = mean(saved["content"] - saved["words in another order"])
+        says, p = what_is_told(share, mean(saved["content"]), over_none["content"], over_alike, over_words)
         found.append(
             Finding(
                 "7g across views",
@@ -197,23 +199,24 @@ def likelier(study: Study) -> list[Finding]:
                 f"those that the {kind} itself saves as text, K={size}",
                 [Quantity("", share, percent=True)],
                 [
-                    Quantity("saved nats", saved),
-                    Quantity("of the first token", mean(other["other_first"] - other["own_first"])),
-                    Quantity("own content minus none", over_none),
-                    Quantity("own start minus own content", mean(other["start"] - other["own"])),
-                    Quantity("saved over another's of the same topic and type", over_alike),
-                    *([Quantity("and by their texts", texts_alike)] if texts_alike else []),
-                    Quantity("saved by the text", mean(other["other_text"] - other["own_text"])),
-                    Quantity("by its words in another order", mean(other["other_words"] - other["own_words"])),
+                    *[Quantity(f"nats saved over another's by the {name}", mean(nats)) for name, nats in saved.items()],
                     Quantity("by the content, more than by its words", over_words),
+                    *[Quantity(f"own {name} minus none", nats) for name, nats in over_none.items()],
+                    Quantity("own start minus own content", mean(other["start"] - other["own"])),
+                    *[
+                        Quantity(f"of the first token, saved over another's by the {name}", nats)
+                        for name, nats in zip(by, first, strict=False)
+                    ],
+                    Quantity("saved over another's of the same topic and type by the content", over_alike),
+                    *([Quantity("by the text", texts_alike)] if texts_alike else []),
                     *[Quantity(f"asked for {asked}", told_over_text(rows), percent=True) for asked, rows in of.items()],
                 ],
                 Answer(
                     f"What does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
                     says,
-                    f"nothing if the interval lies below {TRACE:.0%} and holds 0; else it must lie above 0, a content "
+                    f"nothing if the interval holds 0 and ends below {TRACE:.0%}; else it must lie above 0, a content "
                     "must make the text likelier than none does, and than another's of the same topic and type; and it "
-                    "is more than its words if it saves more than these do in another order",
+                    "is more than its words if, over another's, it saves more than these do in another order",
                     p,
                 ),
             )
@@ -225,20 +228,24 @@ def what_is_told(
     share: Estimate, saved: Estimate, over_none: Estimate, over_alike: Estimate, over_words: Estimate
 ) -> tuple[str, float | None]:
     """What a content tells, each claim only where those before it hold, with the p of the weakest of them."""
+    if share.high < 0:
+        return "makes it less likely than another's does", saved.p
     if share.low <= 0:
         return ("nothing", None) if share.high < TRACE else (NOT_SHOWN, saved.p)
     if over_none.high >= 0:
         return "makes it likelier than another's does, not than none", saved.p
     if over_alike.low <= 0:
         return "makes it likelier, no more than its topic and type shown", max(saved.p, over_none.p)
+    p = max(saved.p, over_none.p, over_alike.p)
     if over_words.low <= 0:
-        return "as much as its words", max(saved.p, over_none.p, over_alike.p)
-    return "more than its words", max(saved.p, over_none.p, over_alike.p, over_words.p)
+        return "makes it likelier, no more than its words shown", p
+    return "makes it likelier, more than its words", max(p, over_words.p)
 
 
 def told_over_text(rows: pd.DataFrame) -> Estimate:
-    """What contents save over others', as a share of what texts save over others'."""
-    return ratio_of_sums(rows["other"] - rows["own"], rows["other_text"] - rows["own_text"])
+    """What contents save over others', as a share of what texts save over others'; unbounded where these save none."""
+    share = ratio_of_sums(rows["other"] - rows["own"], by_text := rows["other_text"] - rows["own_text"])
+    return share if by_text.mean() > 0 else replace(share, low=-math.inf, high=math.inf)
 
 
 def sooner(size: int) -> Callable[[Study], list[Finding]]:
@@ -274,19 +281,15 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
 def across_question(config: StudyConfig) -> Question:
     """Contents for one text alone."""
     everything = apart(joint(config.num_examples))
-    parts, again = [alone_part(size) for size in config.alone], [size for size in config.alone if size in LEARNED_AGAIN]
+    again = [size for size in config.alone if size in LEARNED_AGAIN]
+    asks = "one text alone, {}".format
     return Question(
         parts=[
-            Part(
-                alone_part(size),
-                f"one text alone, {counted_slots(size)}",
-                settings(config, size, "confident"),
-                everything,
-            )
+            Part(alone_part(size), asks(counted_slots(size)), settings(config, size, "confident"), everything)
             for size in config.alone
         ],
         tables=[
-            Table("across", across, parts),
+            Table("across", across, [alone_part(size) for size in config.alone]),
             *[Table(f"again-K{size}", partial(learned_again, size), [alone_part(size)]) for size in again],
         ],
         findings=[

@@ -55,10 +55,11 @@ def exactness(study: Study) -> pd.DataFrame:
 def travels(study: Study) -> list[Finding]:
     """For each stop rule, the contents that stay exact under everything that was tried."""
     table, found = study.table("exactness"), []
+    broke = table[~table["exact"]]["margin"].max()
     for rule, here in table.groupby("rule", sort=False):
         always = share(here.groupby("problem")["exact"].all())
         by_dtype = [share(rows.groupby("problem")["exact"].all()) for _, rows in here.groupby("dtype", sort=False)]
-        broken = here[~here["exact"]]["margin"]
+        broken, small = here[~here["exact"]]["margin"], (here.groupby("problem")["margin"].first() <= broke).sum()
         worst = here.groupby(["dtype", "attention", "decoder", "batch"])["exact"].mean()
         found.append(
             Finding(
@@ -73,6 +74,7 @@ def travels(study: Study) -> list[Finding]:
                     Quantity("in the worst of all conditions", worst.min(), percent=True),
                     Quantity("smallest margin in logits", here["margin"].min(), ".2g"),
                     *([Quantity("largest that broke", broken.max(), ".2g")] if len(broken) else []),
+                    Quantity("contents with a margin as small as one that broke, of any rule:", small, ".0f"),
                 ],
                 Answer(
                     f"Is a content of rule {rule!r} exact elsewhere?",

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import linregress
 
 from dcm_helpers.config import MODES
 from dcm_helpers.inquiry import (
+    NOT_SHOWN,
     OTHER_MODES,
     Answer,
     Finding,
+    K,
     Part,
     Problems,
     Question,
@@ -18,29 +22,33 @@ from dcm_helpers.inquiry import (
     Table,
     joint,
     settings,
+    true_part,
     verdict,
 )
 from dcm_helpers.look import nats_after, written_with_modes
 from dcm_helpers.runs import Run
-from dcm_helpers.stats import Quantity, ratio, share, share_difference
+from dcm_helpers.stats import Estimate, Quantity, ratio, share, share_difference
 from dcm_helpers.stm import Row, score_rows, with_random_answer
 
 Compared = tuple[str, str, str, str, str]
 """Question, what is compared, both parts, and the question in plain words."""
 
 COMPARED: list[Compared] = [
-    ("7b random", "true answers over random tokens, K=8, until exact", "base", "exact-random-K8",
-     "Do true answers take fewer steps a nat than random tokens?"),
-    ("7c layers", "trained over shuffled layers", "base", "exact-layers-shuffled",
-     "Do trained layers take fewer steps a nat than shuffled ones?"),
-    ("7c layers", "trained over random layers", "base", "exact-layers-random",
-     "Do trained layers take fewer steps a nat than random ones?"),
-    ("7e mode", "modes Q and A over X and Y", "base", "exact-modes",
-     "Do modes Q and A take fewer steps a nat than X and Y?"),
+    ("7b random", "true answers over random tokens", true_part(K), "exact-random-K8",
+     "Do true answers take fewer steps than random tokens?"),
+    ("7c layers", "trained over shuffled layers", true_part(K), "exact-layers-shuffled",
+     "Do trained layers take fewer steps than shuffled ones?"),
+    ("7c layers", "trained over random layers", true_part(K), "exact-layers-random",
+     "Do trained layers take fewer steps than random ones?"),
+    ("7e mode", "modes Q and A over X and Y", true_part(K), "exact-modes",
+     "Do modes Q and A take fewer steps than X and Y?"),
 ]  # fmt: skip
 COMPARED_PARTS = sorted({part for _, _, *both, _ in COMPARED for part in both})
 NATS = "control_nats"
-RULE = "fewer steps a nat if both intervals, by nats at the start and without content, lie below 1, more if above"
+RULE = (
+    "fewer if the interval of steps lies below 1, more if above; for each nat both intervals must, by nats at the "
+    "start and without content. Steps for each nat say something only where steps grow with nats"
+)
 MODE_CHANGES = {
     "as optimized": tuple(MODES),
     "removed": (None, None),
@@ -102,7 +110,8 @@ def compared(row: Compared) -> Callable[[Study], list[Finding]]:
 def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataFrame, asked: str) -> Finding:
     """Steps, nats and success of two conditions on the same pairs in the same order.
 
-    What has more nats to be taken away takes more steps; the answer follows from steps for each nat, however counted.
+    What has more nats to be taken away may take more steps for that alone, so steps for each nat stand beside them,
+    however counted, and whether steps grow with nats at all: with the power of 1 where steps for each nat are the same.
     """
     steps = ratio(first["steps_to_exact"] + 1, second["steps_to_exact"] + 1)
     at_start, without = (
@@ -113,24 +122,39 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
     if not (first["reconstructed"].all() and second["reconstructed"].all()):  # else there is nothing to compare
         difference, p = share_difference(first["reconstructed"], second["reconstructed"])
         success = [Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")]
+    growth = []
+    if min(each["nats"].nunique() for each in (first, second)) > 2:
+        growth = [Quantity("steps grow with nats to the power of", (power(first), power(second)), ".2g")]
     shares = (first["reconstructed"].mean(), second["reconstructed"].mean())
+    says, p = fewer_or_more(steps, at_start, without)
     return Finding(
         question,
-        f"{name}: steps to exact for each nat at the start, as a ratio",
-        [Quantity("", at_start), Quantity("reconstructed", shares, ".0f", percent=True)],
+        f"{name}, K={K}: steps to exact, as a ratio",
+        [Quantity("", steps), Quantity("reconstructed", shares, percent=True)],
         [
-            Quantity("steps", steps),
             Quantity("nats at the start", ratio(first["nats"], second["nats"])),
-            Quantity("steps for each nat without content", without),
+            Quantity("steps for each nat at the start", at_start),
+            Quantity("for each nat without content", without),
+            *growth,
             *success,
         ],
-        Answer(
-            asked,
-            verdict(1, "fewer steps a nat", "more steps a nat", at_start, without),
-            RULE,
-            max(at_start.p, without.p),
-        ),
+        Answer(asked, says, RULE, p),
     )
+
+
+def power(found: pd.DataFrame) -> float:
+    """The power of nats at the start that steps to exact grow with: the slope of their logarithms."""
+    return float(linregress(np.log(found["nats"]), np.log(found["steps_to_exact"] + 1)).slope)
+
+
+def fewer_or_more(steps: Estimate, *for_each_nat: Estimate) -> tuple[str, float | None]:
+    """What steps say, and steps for each nat, with the p of the weakest of what is said."""
+    says, nats_say = (verdict(1, "fewer", "more", *each) for each in ([steps], for_each_nat))
+    if says == NOT_SHOWN:
+        return says, steps.p
+    if nats_say == NOT_SHOWN:
+        return f"{says}, not shown for each nat", steps.p
+    return f"{says}, and {nats_say} for each nat", max(each.p for each in (steps, *for_each_nat))
 
 
 def what_modes_do(study: Study) -> list[Finding]:

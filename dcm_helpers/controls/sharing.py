@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from dcm_helpers.errors import require
 from dcm_helpers.inquiry import (
     Answer,
     Finding,
@@ -22,9 +23,10 @@ from dcm_helpers.inquiry import (
     true_part,
     verdict,
 )
-from dcm_helpers.stats import Estimate, Quantity, crossed_ratio, ratio
+from dcm_helpers.stats import Estimate, Quantity, crossed_ranks, crossed_ratio, ratio, ratio_seen_mostly
 
 EFFECTS = "questions' and answers' own effects are taken out"
+BY_RANKS = "p with ranks in place of logarithms:"
 RESTATED = "restated-"
 """In names of parts: the answer first repeats the question."""
 
@@ -62,12 +64,19 @@ def crossed_steps(study: Study, size: int, variant: str = "") -> pd.DataFrame:
     return pd.concat(tables)
 
 
-def crossed_over(table: pd.DataFrame, values: pd.Series) -> Estimate:
-    """Values of true pairs over those of exchanged ones.
+def crossed_over(table: pd.DataFrame, values: pd.Series) -> tuple[Estimate, list[Quantity]]:
+    """Values of true pairs over those of exchanged ones, and how far that can be trusted.
 
-    Every question and every answer stands several times on the other side, so their own effects are taken out.
+    Every question and every answer stands several times on the other side, so their own effects are taken out. The
+    answer rests on logarithms, as was written down before there were figures; a few pairs take far more steps than
+    others, so what ranks say is told beside it.
     """
-    return crossed_ratio(values, table["question"], table["answer"], table["own"])
+    crossed = (values, table["question"], table["answer"], table["own"])
+    over = crossed_ratio(*crossed)
+    return over, [
+        Quantity(BY_RANKS, crossed_ranks(*crossed), ".2g"),
+        Quantity("a ratio that would be seen four times of five:", ratio_seen_mostly(over)),
+    ]
 
 
 def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
@@ -76,14 +85,14 @@ def crossed(size: int, variant: str = "") -> Callable[[Study], list[Finding]]:
 
     def find(study: Study) -> list[Finding]:
         table = crossed_steps(study, size, variant)
-        steps = crossed_over(table, table["steps_to_exact"] + 1)
+        steps, trust = crossed_over(table, table["steps_to_exact"] + 1)
         shares = tuple(table.groupby("own")["reconstructed"].mean().reindex([True, False]))
         return [
             Finding(
                 "7a mismatched",
                 f"{whose} over answers of the same type and length, K={size}: steps to exact, as a ratio",
-                [Quantity("", steps), Quantity("reconstructed", shares, ".0f", percent=True)],
-                [Quantity("answers of others for each question:", float(study.config.exchanges), ".0f")],
+                [Quantity("", steps), Quantity("reconstructed", shares, percent=True)],
+                [*trust, Quantity("answers of others for each question:", float(study.config.exchanges), ".0f")],
                 Answer(
                     f"Do {whose} take fewer steps than mismatched ones, K={size}?",
                     verdict(1, "fewer steps", "more steps", steps),
@@ -106,7 +115,7 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
     def find(study: Study) -> list[Finding]:
         table = crossed_steps(study, size)
         over_half = (table["steps_to_exact"] + 1) / (slower_half(study, size, table) + 1)
-        more = crossed_over(table, over_half)
+        more, trust = crossed_over(table, over_half)
         one = [1.0] * len(table)
         return [
             Finding(
@@ -114,8 +123,11 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
                 f"shared content over the slower half, steps to exact, true over mismatched pairs, K={size}",
                 [Quantity("", more)],
                 [
-                    Quantity(which, ratio(over_half[flags], one[: flags.sum()]))
-                    for which, flags in (("true", table["own"]), ("mismatched", ~table["own"]))
+                    *[
+                        Quantity(which, ratio(over_half[flags], one[: flags.sum()]))
+                        for which, flags in (("true", table["own"]), ("mismatched", ~table["own"]))
+                    ],
+                    *trust,
                 ],
                 Answer(
                     f"Does one content for both save more steps where texts belong together, K={size}?",
@@ -130,11 +142,20 @@ def split(size: int) -> Callable[[Study], list[Finding]]:
 
 
 def slower_half(study: Study, size: int, table: pd.DataFrame) -> pd.Series:
-    """For each row the steps of the slower of two contents of half the slots, one for each of its texts."""
+    """For each row the steps of the slower of two contents of half the slots, one for each of its texts.
+
+    Raises:   InputError if one of them is missing: the other is not the slower one for that
+    """
     part = alone_part(size // 2)
     steps = study.per_problem(part)["steps_to_exact"]
     of_text = {str(record["views"][0]["target_ids"]): steps[record["problem"]] for record in study.records(part)}
-    return pd.concat([table[kind].map(of_text) for kind in ("question", "answer")], axis=1).max(axis=1)
+    halves = pd.concat([table[kind].map(of_text) for kind in ("question", "answer")], axis=1)
+    missing = sorted(table[halves.isna().any(axis=1)]["pair"].unique())
+    require(
+        not missing,
+        f"{part} lacks texts of {', '.join(missing)}; python -m dcm_helpers.reference makes what is missing",
+    )
+    return halves.max(axis=1)
 
 
 def sharing_question(config: StudyConfig) -> Question:

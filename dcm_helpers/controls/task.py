@@ -66,7 +66,7 @@ def instance_below_task(study: Study) -> list[Finding]:
             Answer(
                 "Is an answer always likelier after its own content than after a task-level prompt?",
                 "yes" if below.all() else "not always",
-                "yes if it is so of every pair; the prompt was found for pairs with other answers and contexts",
+                "yes if it is so of every pair; a content has seen its answer, the prompt others with other contexts",
             ),
         )
     ]

@@ -92,8 +92,9 @@ def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
 def prefixes(study: Study) -> pd.DataFrame:
     """The longest beginning of each passage that one vector holds.
 
-    Returns:  columns passage, tokens (of the longest beginning written exactly), bits (what it costs without content),
-              whole (whether that is the whole passage), steps
+    Returns:  columns passage, tokens (of the longest beginning written exactly), bits (what it costs after BOS, or
+              EOS where the Generator has none, alone), gained (bits less that it costs after its content), whole
+              (whether that is the whole passage), steps
     """
     config, generator = study.config, study.generator
     optimizer = settings(config, 1, "exact", num_steps=config.num_steps // 2, lr=PUBLISHED_LR)
@@ -103,12 +104,16 @@ def prefixes(study: Study) -> pd.DataFrame:
         (view,) = each.problem.views
         # a Generator without a BOS of its own has EOS before a text
         alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
-        ((nats,),) = nats_after(generator, [alone], None) if view.target_ids else ((0.0,),)
+        without = within = 0.0
+        if view.target_ids:
+            ((without,),) = nats_after(generator, [alone], None)
+            ((within, _),) = nats_after(generator, [view], each.problem.initial[None].to(generator.device))
         rows.append(
             {
                 "passage": each.problem.id,
                 "tokens": len(view.target_ids),
-                "bits": nats * BITS,
+                "bits": without * BITS,
+                "gained": (without - within) * BITS,
                 "whole": each.whole,
                 "steps": each.steps,
             }
@@ -117,8 +122,8 @@ def prefixes(study: Study) -> pd.DataFrame:
 
 
 def how_much(study: Study) -> list[Finding]:
-    """How much of a text one vector holds."""
-    table = study.table("prefixes")
+    """How much of a text one vector holds, at least: other starts, or more steps, may bring more."""
+    table, most = study.table("prefixes"), study.config.num_steps // 2
     tokens = mean(table["tokens"])
     return [
         Finding(
@@ -127,14 +132,16 @@ def how_much(study: Study) -> list[Finding]:
             [Quantity("", tokens)],
             [
                 Quantity("standard deviation", float(np.std(table["tokens"], ddof=1))),
-                Quantity("bits that they hold without content", mean(table["bits"])),
+                Quantity("bits that they cost without content", mean(table["bits"])),
+                Quantity("bits that the content saves of them", mean(table["gained"])),
                 Quantity("steps in all", mean(table["steps"])),
                 Quantity("passages that ended first:", share(table["whole"]), percent=True),
             ],
             Answer(
                 "How much text does one vector hold?",
-                f"{tokens.value:.0f} tokens",
-                "the mean of the longest beginnings, each found by adding a token whenever all before it are exact",
+                f"at least {tokens.value:.0f} tokens",
+                "the mean of the longest beginnings, each found by adding a token whenever all before it are exact, "
+                f"and given up when {most} steps from there do not suffice",
             ),
         )
     ]

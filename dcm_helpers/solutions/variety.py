@@ -110,17 +110,24 @@ def of_the_pair(study: Study) -> list[Finding]:
             for which, where in OVERLAPS.items()
         ]
         again, chance = (here.loc[("mean slot", f"found again{how}")] for how in ("", " by chance"))
+        elsewhere = [kind for kind in KINDS if kind != "mean slot"]
         found.append(
             Finding(
                 "5 variety",
                 f"solutions whose nearest other one, in the mean slot, is of the same pair{FAMILY_NAMES[family]}",
                 [Quantity("", within_band(again), percent=True)],
-                [Quantity("by chance", chance["value"], percent=True)],
+                [
+                    Quantity("by chance", chance["value"], percent=True),
+                    *[
+                        Quantity(f"in {kind}", within_band(here.loc[(kind, "found again")]), percent=True)
+                        for kind in elsewhere
+                    ],
+                ],
                 Answer(
                     "Does a content tell which pair it belongs to?",
                     "yes" if again["low"] > chance["value"] else NOT_SHOWN,
-                    "yes if the interval lies above chance",
-                    again["p"],
+                    "yes if the interval lies above chance; p is corrected for the choice of features",
+                    min(1.0, len(KINDS) * again["p"]),
                 )
                 if family == "base"
                 else None,
@@ -130,10 +137,10 @@ def of_the_pair(study: Study) -> list[Finding]:
         found.append(
             Finding(
                 "5 variety",
-                f"share of variance that belongs to the pair (ICC){FAMILY_NAMES[family]}",
+                f"share of variance that belongs to the pair (ICC), flattened{FAMILY_NAMES[family]}",
                 [Quantity("", within_band(flattened), ".2f")],
                 [
-                    Quantity("mean slot", within_band(mean_slot), ".2f"),
+                    Quantity("in mean slot", within_band(mean_slot), ".2f"),
                     *overlaps,
                     Quantity("participation ratio of the pairs", participation, ".1f"),
                 ],

@@ -55,7 +55,8 @@ in one file in half precision. `measured/` has the tables that were measured on 
 ## Answers
 
 `not shown` means that the interval holds "no difference", or that the test does not stand once all tests of this table
-are corrected together (false-discovery rate of Benjamini and Hochberg, corrected p below {SURE}).
+are corrected together (false-discovery rate of Benjamini and Hochberg, corrected p below {SURE}; every answer with a p
+counts, so that a question that is added can move those of others).
 
 {markdown(answers_told(found))}
 

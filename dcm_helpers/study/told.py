@@ -26,13 +26,13 @@ def answers_told(found: Sequence[Finding]) -> pd.DataFrame:
     Answers that rest on a test are one family: their p are corrected together for the share of false ones among those
     that are told (Benjamini and Hochberg), and what does not remain below 0.05 is not shown.
 
-    Returns:  columns question, answer, figure, corrected p
+    Returns:  columns question, answer, figure, p, corrected p
     """
     rows = [
-        (each.answer.question, says, f"{each.measured}: {told(each.figure)}", "" if p is None else p_text(p))
+        (each.answer.question, says, f"{each.measured}: {told(each.figure)}", p_text(each.answer.p), p_text(p))
         for each, says, p in corrected(found)
     ]
-    return pd.DataFrame(rows, columns=["question", "answer", "figure (95 % interval)", "corrected p"])
+    return pd.DataFrame(rows, columns=["question", "answer", "figure (95 % interval)", "p", "corrected p"])
 
 
 def corrected(found: Sequence[Finding]) -> list[tuple[Finding, str, float | None]]:
@@ -47,8 +47,10 @@ def corrected(found: Sequence[Finding]) -> list[tuple[Finding, str, float | None
     return told_of
 
 
-def p_text(p: float) -> str:
-    """A p value; tables keep six decimals, so that a small one may have become 0."""
+def p_text(p: float | None) -> str:
+    """A p value, or nothing where there is no test; tables keep six decimals, so that a small one may have become 0."""
+    if p is None:
+        return ""
     return f"{p:.2g}" if p >= LEAST_P else f"below {LEAST_P:g}"
 
 

@@ -1,6 +1,11 @@
-"""Across views: whom a pair is compared with."""
+"""Across views: whom a pair is compared with, and what follows from costs that are known."""
 
-from dcm_helpers.controls.across import asked_texts, next_of, shuffled, what_is_told
+import numpy as np
+import pandas as pd
+import pytest
+from stand_ins import Told, problems, values_of
+
+from dcm_helpers.controls.across import asked_texts, likelier, next_of, shuffled, sooner, what_is_told
 from dcm_helpers.controls.transfer import content_words
 from dcm_helpers.inquiry import sample_of
 from dcm_helpers.stats import Estimate
@@ -32,8 +37,15 @@ def test_what_is_told_needs_all_that_comes_before():
     assert what_is_told(Estimate(0.2, -0.05, 0.4), around, below, above, above) == ("not shown", 0.9)
     assert what_is_told(Estimate(0.6, 0.4, 0.8), above, above, above, above)[0].endswith("not than none")
     assert what_is_told(Estimate(0.6, 0.4, 0.8), above, below, around, above)[0].endswith("topic and type shown")
-    assert what_is_told(Estimate(0.6, 0.4, 0.8), above, below, above, around) == ("as much as its words", 0.02)
-    assert what_is_told(Estimate(0.6, 0.4, 0.8), above, below, above, above) == ("more than its words", 0.02)
+    assert (
+        what_is_told(Estimate(-0.5, -0.8, -0.2), below, above, above, above)[0]
+        == "makes it less likely than another's does"
+    )
+    told = Estimate(0.6, 0.4, 0.8)
+    no_more = ("makes it likelier, no more than its words shown", 0.02)
+    assert what_is_told(told, above, below, above, around) == no_more, "a difference that is not told is no equality"
+    assert what_is_told(told, above, below, above, below) == no_more
+    assert what_is_told(told, above, below, above, above) == ("makes it likelier, more than its words", 0.02)
 
 
 def test_content_words_leave_out_what_any_text_has():
@@ -47,3 +59,52 @@ def test_what_is_asked_shares_more_and_more(pairs):
         "the text, then the other": f"{pairs[0].question} {pairs[0].answer}",
     }
     assert set(asked_texts(pairs[0], "answer")) == {"the other text", "the same text"}
+
+
+def after(**saved):
+    """What 40 answers cost, in nats: 30 without content, and after contents and texts as much less as is told."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 40)
+    columns = {
+        name: 30 - saved.get(name, 0) + (noise if name == "own" else 0)
+        for which in ("own", "other", "topic", "alike")
+        for end in ("", "_text", "_words")
+        for name in (which + end, f"{which}{end}_first")
+    }
+    table = pd.DataFrame(columns | {"none": 30.0, "start": 31.0, "pair": [f"p{index}" for index in range(40)]})
+    return table.assign(K=8, found_for="question", asked="the other text")
+
+
+def test_what_contents_save_is_set_beside_what_texts_save():
+    study = Told(after(own=6, other=-1, alike=1, own_text=15, other_text=1, own_words=9, own_text_first=2))
+    (found,) = likelier(study)
+    known = values_of(found)
+    assert known[""].value == pytest.approx(7 / 14, abs=0.01), "7 nats over another's, of 14 that the text saves"
+    assert known["own content minus none"].value == pytest.approx(-6, abs=0.05)
+    assert (known["own text minus none"].value, known["own words in another order minus none"].value) == (-15, -9)
+    assert known["by the content, more than by its words"].value == pytest.approx(-2, abs=0.05)
+    assert known["of the first token, saved over another's by the text"].value == 2
+    assert found.answer.answer == "makes it likelier, no more than its words shown"
+
+
+def test_where_the_text_itself_tells_nothing_there_is_no_share():
+    (found,) = likelier(Told(after(own=6, other=-1, alike=1, own_text=1, other_text=1)))
+    assert found.answer.answer == "not shown"
+    (harmed,) = likelier(Told(after(own=-3, other=2, alike=2, own_text=15, other_text=1)))
+    assert harmed.answer.answer == "makes it less likely than another's does"
+
+
+def test_steps_from_the_other_text_are_set_beside_anothers_and_fresh_ones():
+    pairs = [f"pair-{index:02}" for index in range(20)]
+    again = pd.DataFrame(
+        [
+            {"found_for": "question", "pair": pair, "start": start, "steps_to_exact": steps + index % 3}
+            for index, pair in enumerate(pairs)
+            for start, steps in (("own", 9), ("other", 19))
+        ]
+    )
+    fresh = problems([39.0] * 40, pairs * 2)
+    fresh.index = [f"{pair}:{kind}" for kind in ("answer", "question") for pair in pairs]
+    kinds = [{"problem": name, "views": [{"kind": name.split(":")[1]}]} for name in fresh.index]
+    (found,) = sooner(1)(Told({"again-K1": again}, {"confident-alone-K1": fresh}, {"confident-alone-K1": kinds}))
+    assert found.figure[0].value.value == pytest.approx(0.52, abs=0.01) and found.answer.answer == "yes"
+    assert values_of(found)["over from random tokens"].value == pytest.approx(0.27, abs=0.01)

@@ -1,19 +1,28 @@
 """At the limit of a slot: blocks of equal texts, and both statistics on tables with known answers."""
 
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from stand_ins import Told, values_of
 
 from dcm_helpers.controls.limit import (
+    SETS,
+    at_the_limit,
     blocks,
     in_blocks,
+    limit,
+    limit_parts,
     over_blocks,
     saved_when_exact,
     saved_when_left,
-    seen_mostly,
 )
 from dcm_helpers.inquiry import StudyConfig, long_pairs
-from dcm_helpers.stats import Estimate
+from dcm_helpers.look import nats_after
+from dcm_helpers.stats import seen_mostly
 
 
 def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):
@@ -42,24 +51,21 @@ def made_up(shares, seed, blocks=24):
             for a in range(2):
                 bits, true = questions[q] + answers[a], q == a
                 over = bits + harder_q[q] + harder_a[a] - shares * told[a] * true - 250 + random.normal(0, 20)
-                rows.append({"block": block, "true": true, "bits": bits, "told": told[a], "left": max(over, 0) + 5})
+                rows.append({"block": block, "true": true, "told": told[a], "left": max(over, 0) + 5})
+                rows[-1] |= {"bits_question": questions[q], "bits_answer": answers[a]}
                 rows[-1]["exact"] = over + random.logistic(0, 20) < 0
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("shares", [0.0, 1.0])
-def test_intervals_hold_what_is_shared_and_tell_it_from_nothing(shares):
-    """Half of the pairs fit, so what is saved shows in half of them alone: the share of bits left is about half."""
-    held = []
-    for seed in range(30):
-        table = made_up(shares, seed)
-        left = saved_when_left(table)
-        held.append(left.low <= 0 <= left.high)
-    assert np.mean(held) >= 0.9 if shares == 0 else np.mean(held) <= 0.2, "size under the null, power under sharing"
-
-
-def test_what_would_be_seen_mostly_follows_from_the_interval():
-    assert seen_mostly(Estimate(0.5, 0.5 - 1.96, 0.5 + 1.96, 12)) == pytest.approx(2.8)
+def test_size_and_power_of_a_study_of_twelve_blocks():
+    """Half of the pairs fit, so what is shared shows in half of them alone: the share of bits left is about half."""
+    none, half, all_ = ([saved_when_left(made_up(shares, seed, 12)) for seed in range(300)] for shares in (0, 0.5, 1))
+    assert 0.02 <= np.mean([each.low > 0 or each.high < 0 for each in none]) <= 0.07, "the null"
+    shown = [np.mean([each.low > 0 for each in found]) for found in (half, all_)]
+    assert 0.3 <= shown[0] <= 0.5 and 0.75 <= shown[1] <= 0.9
+    assert np.mean([each.value for each in all_]) == pytest.approx(0.48, abs=0.05), "no share of what is shared"
+    seen = np.median([seen_mostly(each) for each in all_])
+    assert seen == pytest.approx(0.48, abs=0.06), "an effect of about that size is shown about four times of five"
 
 
 def test_chances_of_being_exact_tell_the_bits_that_are_saved():
@@ -84,3 +90,56 @@ def test_where_nothing_fits_what_is_left_still_tells():
     assert left.value == pytest.approx(
         (table[~table["true"]]["left"].sum() - table[table["true"]]["left"].sum()) / table[table["true"]]["told"].sum()
     )
+
+
+def test_every_row_says_what_its_own_texts_cost(tiny, pairs):
+    """Losses that are known, of true and of exchanged pairs; what a question tells is asked of the Generator."""
+    of_pairs = {pair.id: pair for pair in pairs}
+    solved = {}
+    for name in SETS:
+        for part, exchanged in zip(limit_parts(name), (False, True), strict=True):
+            problems = in_blocks(long_pairs(StudyConfig(controls=4)), exchanged)(tiny, pairs)
+            solved[part] = [
+                SimpleNamespace(
+                    problem=problem,
+                    record={
+                        "views": [{"loss": 1.0}, {"loss": 3.0 if exchanged else 2.0}],
+                        "reconstructed": not exchanged,
+                    },
+                )
+                for problem in problems
+            ]
+    study = SimpleNamespace(generator=tiny, run=lambda part: SimpleNamespace(solutions=solved[part], pairs=of_pairs))
+    table = limit(study)
+    assert len(table) == 16 and table.groupby(["set", "block"]).size().eq(4).all()
+    for _, block in table.groupby(["set", "block"]):
+        true, exchanged = block[block["true"]], block[~block["true"]]
+        for kind in ("bits_question", "bits_answer", "told"):
+            assert sorted(true[kind]) == pytest.approx(sorted(exchanged[kind])), "equal texts on both sides"
+        assert true["exact"].all() and not exchanged["exact"].any()
+    first = solved["long-K1"][0].problem
+    row = table[(table["problem"] == first.id) & table["true"]].iloc[0]
+    lengths = [len(view.target_ids) for view in first.views]
+    assert row["left"] == pytest.approx((lengths[0] + 2 * lengths[1]) / math.log(2))
+    partner = next(
+        each.problem
+        for each in solved["long-K1"]
+        if each.problem.id != first.id and table.set_index("problem")["block"][each.problem.id].iloc[0] == row["block"]
+    )
+    question, answer = (first.view(kind) for kind in ("question", "answer"))
+    asked = [replace(answer, given_ids=each.view("question").target_ids[:-1]) for each in (first, partner)]
+    (own,), (other,) = nats_after(tiny, asked, None)
+    assert row["told"] == pytest.approx((other - own) / math.log(2))
+    assert row["bits_question"] == pytest.approx(nats_after(tiny, [question], None)[0][0] / math.log(2))
+
+
+@pytest.mark.parametrize(("shares", "says"), [(0.0, "not shown"), (2.0, "yes"), (-2.0, "no, more")])
+def test_the_answer_follows_from_what_is_left(monkeypatch, shares, says):
+    monkeypatch.setattr("dcm_helpers.controls.limit.RESAMPLES", 40)
+    study = Told(made_up(shares, 1, 12).assign(set="long"), steps=150)
+    (found,) = at_the_limit("long", study)
+    assert found.answer.answer == says and "after 150 steps" in found.measured
+    known = values_of(found)
+    true, exchanged = known["bits left of a pair, true and exchanged"]
+    assert (true < exchanged) == (found.figure[0].value.value > 0)
+    assert "by chances of being exact instead" in known

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from stand_ins import Told, values_of
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.solutions.prefixes import beginning, longest_prefixes, passages
+from dcm_helpers.solutions.prefixes import beginning, how_much, longest_prefixes, passages
 from dcm_helpers.stm import decode_problems, single_problems
 
 
@@ -75,3 +78,15 @@ def test_only_a_beginning_may_be_followed_by_more(tiny, texts):
     part = beginning(view, 2)
     assert part.is_written(whole) and part.is_written(whole[:2]) and not part.is_written(whole[:1])
     assert not part.is_written((whole[1], whole[0], *whole[2:]))
+
+
+def test_passages_that_ended_first_are_told_beside_the_mean():
+    table = pd.DataFrame(
+        {"tokens": [10, 20, 30, 40], "bits": 100.0, "gained": 90.0, "whole": [False, False, False, True]}
+    )
+    (found,) = how_much(Told(table.assign(steps=500)))
+    known = values_of(found)
+    assert known[""].value == 25 and known["passages that ended first:"].value == 0.25
+    assert known["standard deviation"] == pytest.approx(np.std([10, 20, 30, 40], ddof=1))
+    assert known["bits that the content saves of them"].value == 90
+    assert found.answer.answer == "at least 25 tokens" and "150 steps" in found.answer.rule
