@@ -1,5 +1,6 @@
 from .subspace import SharedSubspace as SharedSubspace
 from .subspace import shared_subspace as shared_subspace
+from .task import Diverged as Diverged
 from .task import TaskPrompt as TaskPrompt
 from .task import answers_after_questions as answers_after_questions
 from .task import crossed_prompts as crossed_prompts

@@ -4,6 +4,7 @@ A driver of its own on the same pieces, since here problems are coupled: what on
 all.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -13,24 +14,13 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.learned.minibatch import BATCH, begun, minibatches
-from dcm_helpers.optimize import RANK, adam_update, random_subspace, reach, view_weights
+from dcm_helpers.learned.minibatch import BATCH, measured, minibatches
+from dcm_helpers.optimize import RANK, adam_state, adam_update, random_subspace, reach, view_weights
 from dcm_helpers.shapes import Contents, Float, Tensor
-from dcm_helpers.stm import (
-    Problem,
-    groups_by_length,
-    initial_content,
-    lay_out,
-    require_fits,
-    scored,
-    target_logits,
-    view_rows,
-)
+from dcm_helpers.stm import Problem, Scores, initial_content, require_fits, view_rows
 
 BASIS_RATE = 0.25
 """Learning rate of the basis as a share of that of what lies in it."""
-POSITIONS = 512
-"""Positions of a minibatch that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +54,17 @@ def shared_subspace(
 
     Args:     config  its K, steps, learning rate and schedule, beta2, weighting, init and seed;  stop  once set, what
               there is is returned
-    Raises:   InputError if there are no problems, the rank is none, or a row does not fit the Generator's window
+    Raises:   InputError if there are no problems, the rank is not above 0, a row does not fit the Generator's window,
+              or the loss was not finite
     Source:   the shared projection of Progressive Cramming (ICML 2026)
     """
     require(len(problems) > 0, "a shared subspace needs at least one problem to be learned from")
-    require(rank >= 1, f"rank is {rank}; expected at least 1")
+    require(rank >= 1, f"a subspace of {rank} dimensions holds nothing; expected at least 1")
     require_fits(generator, problems, config.K)
-    starts = torch.stack(
-        [initial_content(generator, each, config.K, config.init, config.seed, each.restart) for each in problems]
-    )
+    starts = torch.stack([initial_content(generator, each, config.K, config.init, config.seed, 0) for each in problems])
     rank = min(rank, starts.shape[2])
-    latents = begun(starts.new_zeros(*starts.shape[:2], rank))
-    directions = begun(random_subspace(starts.shape[2], rank).to(starts)[None])
+    latents = adam_state(starts.new_zeros(*starts.shape[:2], rank))
+    directions = adam_state(random_subspace(starts.shape[2], rank).to(starts)[None])
     visits = torch.zeros(len(problems), dtype=starts.dtype)
     losses, shuffled = [], minibatches(len(problems), BATCH, "shared subspace", config.seed)
     for step, chosen in zip(range(config.num_steps), shuffled, strict=False):
@@ -85,7 +74,8 @@ def shared_subspace(
         basis, z = directions["latent"][0], latents["latent"][chosen]
         drawn_out = reach(basis)
         contents = starts[chosen] + drawn_out * z @ basis
-        loss, gradient = measured(generator, [problems[index] for index in chosen], contents, config)
+        loss, gradient = of_minibatch(generator, [problems[index] for index in chosen], contents, config)
+        require(math.isfinite(loss), f"the loss became {loss} at step {step} and lr {config.lr:g}; choose a lower lr")
         losses.append(loss / size)
         rate = config.lr_at(step)
         visits[chosen] += 1
@@ -97,25 +87,30 @@ def shared_subspace(
         towards = drawn_out * torch.einsum("bkr,bkd->rd", z, gradient)[None] / size
         rates, counts = (torch.tensor([value], dtype=starts.dtype) for value in (BASIS_RATE * rate, step + 1))
         moved = adam_update(directions, towards, rates, counts, config.beta2)[0]
-        rows, turned = torch.linalg.qr(moved.T)  # moved = turned.T @ rows.T
-        directions["latent"], latents["latent"] = rows.T[None].contiguous(), latents["latent"] @ turned.T
+        rows, turned = orthonormal(moved)
+        directions["latent"], latents["latent"] = rows[None], latents["latent"] @ turned
     return SharedSubspace(torch.linalg.qr(directions["latent"][0].double().T).Q.T.cpu(), tuple(losses))
 
 
-def measured(
+def orthonormal(moved: Float[Tensor, "rank D"]) -> tuple[Float[Tensor, "rank D"], Float[Tensor, "rank rank"]]:
+    """Orthonormal rows near some that have moved a little, and what brings z with them: z @ moved = z @ turned @ rows.
+
+    None of them changes its sign: Adam's averages stay as they are, and would push a row that was turned round back.
+    """
+    rows, upper = torch.linalg.qr(moved.T)  # moved = upper.T @ rows.T
+    signs = torch.where(upper.diagonal() < 0, -1.0, 1.0).to(moved)
+    return (rows * signs).T.contiguous(), (signs[:, None] * upper).T
+
+
+def of_minibatch(
     generator: Generator, problems: Sequence[Problem], contents: Contents, config: OptimizerConfig
 ) -> tuple[float, Contents]:
     """What is minimized of some problems, summed, and its gradient in their contents."""
-    rows = view_rows(generator, problems)
-    weights = torch.tensor([weight for each in problems for weight in view_weights(each, config.weighting)]).to(
-        contents
-    )
-    total, gradient = 0.0, torch.zeros_like(contents)
-    for group in groups_by_length(rows, config.K, POSITIONS):
-        layout = lay_out(generator, [rows[index] for index in group], config.K)
-        leaf = contents.detach().requires_grad_()
-        scores = scored(target_logits(generator, layout, leaf), layout)
-        minimized = (weights[group] * scores.loss).sum()
-        gradient += torch.autograd.grad(minimized, leaf)[0]
-        total += minimized.item()
+    weights = torch.tensor([weight for each in problems for weight in view_weights(each, config.weighting)])
+    weights = weights.to(contents)
+
+    def minimized(group: list[int], scores: Scores) -> Float[Tensor, ""]:
+        return (weights[group] * scores.loss).sum()
+
+    total, gradient, _ = measured(generator, view_rows(generator, problems), contents, minimized)
     return total, gradient

@@ -12,27 +12,17 @@ from threading import Event
 import torch
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import require
+from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator
-from dcm_helpers.learned.minibatch import BATCH, begun, minibatches
-from dcm_helpers.optimize import adam_update
+from dcm_helpers.learned.minibatch import BATCH, measured, minibatches
+from dcm_helpers.optimize import adam_state, adam_update
 from dcm_helpers.pairs import Pair
 from dcm_helpers.shapes import Content, Float, Tensor
-from dcm_helpers.stm import (
-    Problem,
-    Row,
-    View,
-    groups_by_length,
-    initial_content,
-    lay_out,
-    require_fits,
-    score_rows,
-    scored,
-    target_logits,
-)
+from dcm_helpers.stm import Problem, Row, Scores, View, initial_content, score_rows
 
-POSITIONS = 2048
-"""Positions of a minibatch that are computed at once."""
+
+class Diverged(InputError):
+    """The loss of a task-level prompt did not stay finite."""
 
 
 @dataclass(frozen=True)
@@ -62,36 +52,33 @@ def task_prompt(
     Source:   Lester et al., The Power of Scale for Parameter-Efficient Prompt Tuning (EMNLP 2021)
     """
     require(len(views) > 0, "a task-level prompt needs at least one pair to be found for")
+    for view in views:
+        require_room(generator, view, config.K)
     problem = Problem("task", tuple(views))
-    require_fits(generator, [problem], config.K)
     start = initial_content(generator, problem, config.K, config.init, config.seed, 0)[None]
-    state, losses = begun(start), []
+    state, losses = adam_state(start), []
     for step, chosen in zip(range(config.num_steps), minibatches(len(views), batch, "task", config.seed), strict=False):
         if stop is not None and stop.is_set():
             break
-        loss, gradient = measured(generator, [views[index] for index in chosen], state["latent"], config)
+        loss, gradient = of_minibatch(generator, [views[index] for index in chosen], state["latent"], config)
         losses.append(loss)
         rates, counts = (torch.tensor([value], dtype=start.dtype) for value in (config.lr_at(step), step + 1))
         state["latent"] = adam_update(state, gradient, rates, counts, config.beta2)
     return TaskPrompt(state["latent"][0].cpu(), start[0].cpu(), tuple(losses))
 
 
-def measured(
+def of_minibatch(
     generator: Generator, views: Sequence[View], latent: Float[Tensor, "1 K D"], config: OptimizerConfig
 ) -> tuple[float, Float[Tensor, "1 K D"]]:
     """The loss of a minibatch in nats per token, and the gradient of what is minimized: that, or the mean of views."""
     rows = [Row.of(generator, view, 0, leads=index == 0) for index, view in enumerate(views)]
     tokens = sum(len(view.target_ids) for view in views)
-    total, gradient = 0.0, torch.zeros_like(latent)
-    for group in groups_by_length(rows, config.K, POSITIONS):
-        layout = lay_out(generator, [rows[index] for index in group], config.K)
-        content = latent.detach().requires_grad_()
-        scores = scored(target_logits(generator, layout, content), layout)
-        summed = scores.nll.sum()
-        minimized = summed / tokens if config.weighting == "token" else scores.loss.sum() / len(views)
-        gradient += torch.autograd.grad(minimized, content)[0]
-        total += summed.item()
-    return total / tokens, gradient
+
+    def minimized(group: list[int], scores: Scores) -> Float[Tensor, ""]:
+        return scores.nll.sum() / tokens if config.weighting == "token" else scores.loss.sum() / len(views)
+
+    _, gradient, nats = measured(generator, rows, latent, minimized)
+    return nats / tokens, gradient
 
 
 def halves_of(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
@@ -128,13 +115,21 @@ def require_task(generator: Generator, pairs: Sequence[Pair], K: int) -> None:
     Raises:   InputError if there are no two halves, or a pair does not fit the Generator's window
     """
     halves_of(pairs)
-    for pair, view in zip(pairs, answers_after_questions(generator, pairs), strict=True):
-        length = Row.of(generator, view, 0).length(K)
-        require(
-            length <= generator.window,
-            f"{K} slots, question and answer of {pair.id!r} have {length} positions, read at once for a "
-            f"task-level prompt; {generator.name} reads at most {generator.window}",
-        )
+    for view in answers_after_questions(generator, pairs):
+        require_room(generator, view, K)
+
+
+def require_room(generator: Generator, view: View, K: int) -> None:
+    """Check that the Generator can read a content, a question and all of its answer at once.
+
+    Raises:   InputError if it cannot
+    """
+    length = Row.of(generator, view, 0).length(K)
+    require(
+        length <= generator.window,
+        f"{K} slots, a question and its answer {view.target_text!r} have {length} positions, read at once for a "
+        f"task-level prompt; {generator.name} reads at most {generator.window}",
+    )
 
 
 def crossed_prompts(
@@ -143,7 +138,7 @@ def crossed_prompts(
     """For each of two halves of the pairs a task-level prompt that was found for the other one, see :func:`halves_of`.
 
     Returns:  prompts and the pairs that they never saw; none once ``stop`` is set
-    Raises:   InputError if the loss was not finite
+    Raises:   Diverged if the loss was not finite
     """
     first, second = halves_of(pairs)
     found = []
@@ -151,10 +146,8 @@ def crossed_prompts(
         prompt = task_prompt(generator, answers_after_questions(generator, others), config, stop)
         if stop is not None and stop.is_set():
             return []
-        require(
-            all(map(math.isfinite, prompt.losses)),
-            f"the loss of a task-level prompt became {prompt.losses[-1]} at lr {config.lr:g}; choose a lower --lr",
-        )
+        if not all(map(math.isfinite, prompt.losses)):
+            raise Diverged(f"the loss of a task-level prompt became {prompt.losses[-1]} at lr {config.lr:g}")
         found.append((prompt, own))
     return found
 

@@ -31,9 +31,10 @@ def unlikelihood(seen: Seen) -> Float[Tensor, " B"]:
     Source:   Welleck et al., Neural Text Generation with Unlikelihood Training (ICLR 2020)
     """
     layout = seen.layout
-    texts = layout.target_ids[layout.target_rows]  # (M, T): the whole target of each token's row
+    of_rows = layout.target_ids
+    again = (of_rows[:, :, None] == of_rows[:, None, :]).tril(-1).any(2)  # a token that stands there twice counts once
+    texts, again = of_rows[layout.target_rows], again[layout.target_rows]  # (M, T): the target of each token's row
     earlier = torch.arange(texts.shape[1], device=texts.device)[None] < layout.target_columns[:, None]
-    again = (texts[:, :, None] == texts[:, None, :]).tril(-1).any(2)  # a token that stands there twice counts once
     wrong = earlier & ~again & (texts != seen.targets[:, None])
     repeated = seen.log_probabilities.gather(1, texts).exp() * (1 - LEAST)
     return seen.mean_of_rows((-torch.log1p(-repeated) * wrong).sum(1))

@@ -8,6 +8,11 @@ BETA1 = 0.9
 EPSILON = 1e-8
 
 
+def adam_state(latent: Tensor) -> dict[str, Tensor]:
+    """What is optimized, with Adam's averages at zero."""
+    return {"latent": latent, "exp_avg": torch.zeros_like(latent), "exp_avg_sq": torch.zeros_like(latent)}
+
+
 def adam_update(
     state: dict[str, Float[Tensor, "B ..."]],
     gradient: Float[Tensor, "B ..."],
@@ -17,7 +22,7 @@ def adam_update(
 ) -> Float[Tensor, "B ..."]:
     """One step of Adam: the averages in ``state`` are updated in place, and where the latents go is returned.
 
-    Args:     state  ``latent``, ``exp_avg`` and ``exp_avg_sq``;  rates  learning rate of each;  counts  updates of
+    Args:     state  as of :func:`adam_state`;  rates  learning rate of each;  counts  updates of
               each, this one included;  rates and counts are on the CPU
     Source:   Kingma and Ba, Adam (ICLR 2015)
     """

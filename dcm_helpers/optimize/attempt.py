@@ -25,6 +25,8 @@ class Best:
     step: int
     """Updates made before this content was measured."""
     meets_rule: bool = False
+    contradicted: bool = False
+    """Whether the decoder did not write what is exact under teacher forcing."""
     minimized: float | None = None
     """The sum of the views' losses as their tokens and views count; None where that is the plain sum."""
     penalty: float = 0.0
@@ -48,7 +50,7 @@ class Best:
         return all(view.teacher_forced_exact for view in self.views)
 
     def beats(self, other: "Best | None") -> bool:
-        """Meeting the stop rule comes first, then being exact, then the lower objective."""
+        """Meeting the stop rule comes first, then being exact, if the decoder does not deny it, then the objective."""
         if other is None:
             return True
         return self._rank > other._rank
@@ -57,7 +59,7 @@ class Best:
     def _rank(self) -> tuple[bool, bool, float]:
         return (
             self.meets_rule,
-            self.teacher_forced_exact,
+            self.teacher_forced_exact and not self.contradicted,
             -self.objective if math.isfinite(self.objective) else -math.inf,
         )
 
@@ -91,6 +93,8 @@ class Attempt:
     """What the batch holds of it (latent, Adam's averages, best content) while the attempt is out of the batch."""
     _reference: tuple[int, float] = (0, math.inf)
     """The last step at which the best objective had improved enough, and that objective."""
+    _contradicted_at: int | None = None
+    """The step whose content the decoder contradicted; going on, it is measured once more."""
 
     def measure(
         self,
@@ -110,7 +114,8 @@ class Attempt:
         penalty = sum(weights[name] * value for name, value in terms.items())
         losses = [view.loss for view in views] if counted is None else counted
         minimized = sum(view.weight * loss for view, loss in zip(self.problem.views, losses, strict=True))
-        now = Best(views, self.step, minimized=minimized, penalty=penalty, terms=terms)
+        denied = self.step == self._contradicted_at
+        now = Best(views, self.step, contradicted=denied, minimized=minimized, penalty=penalty, terms=terms)
         self.latest = views
         if misheard and math.isfinite(now.objective):
             self.reason = StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None
@@ -175,8 +180,9 @@ class Attempt:
 
     def contradicted(self) -> None:
         """The decoder did not confirm the best content: go on until confident, or give up if it already was."""
-        # it no longer counts as meeting the rule, and any other exact content with a lower loss is preferred
-        self.best = replace(self.best, meets_rule=False)
+        # it no longer counts as meeting the rule, and any other exact content is preferred
+        self.best = replace(self.best, meets_rule=False, contradicted=True)
+        self._contradicted_at = self.best.step
         if self.must_be_confident or all(view.min_p >= CONFIDENCE for view in self.best.views):
             self.reason = StopReason.UNCONFIRMED
             return

@@ -13,7 +13,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.objective import Seen, heard, term_function, with_own_words
-from dcm_helpers.optimize.adam import adam_update, clipped, to_device
+from dcm_helpers.optimize.adam import adam_state, adam_update, clipped, to_device
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.measurement import Measurement
 from dcm_helpers.optimize.objective import (
@@ -22,7 +22,6 @@ from dcm_helpers.optimize.objective import (
     counted_loss,
     meanings_of,
     oracle_of,
-    require_told,
     terms_of,
     view_weights,
 )
@@ -69,7 +68,7 @@ class Interrupted(Exception):
 
 
 class Batch:
-    """The attempts in flight. Entry b of every tensor, (B, K, D), belongs to attempt b."""
+    """The attempts in flight. Entry b of every tensor, contents (B, K, D) or what stands for them, is attempt b's."""
 
     NAMES = ("start", "latent", "exp_avg", "exp_avg_sq", "best")
 
@@ -105,9 +104,7 @@ class Batch:
                     self.generator, attempt.problem, self.config.K, self.config.init, self.config.seed, attempt.restart
                 )
                 (latent,) = self.parameterization.latents(content[None])
-                zeros = torch.zeros_like(latent)
-                attempt.state = {"start": content, "latent": latent, "exp_avg": zeros, "exp_avg_sq": zeros}
-                attempt.state["best"] = content
+                attempt.state = {"start": content, "best": content, **adam_state(latent)}
         if newcomers:
             for name in self.NAMES:
                 stays = [self.state[name]] if self.attempts else []
@@ -150,7 +147,6 @@ class Batch:
             self._weights = [weight for problem in problems for weight in view_weights(problem, self.config.weighting)]
             self._groups = groups_by_length(self._rows, self.config.K, self._most)
             self._layouts = {}
-            require_told(problems, self.config)
             self._meanings = meanings_of(problems, self.config, self.generator)
             self._speakers = [(each, view) for each in self.attempts for view in range(len(each.problem.views))]
         self.gradient = torch.zeros_like(self.state["latent"])

@@ -17,6 +17,7 @@ from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
+from dcm_helpers.optimize.objective import require_told
 from dcm_helpers.optimize.parameterization import Parameterization
 from dcm_helpers.optimize.result import HISTORY_POINTS, Result, ViewResult
 from dcm_helpers.optimize.solver import require_solvable
@@ -54,9 +55,11 @@ class ContentOptimizer:
 
         Args:     on_step  called after every step;  stop  once set, nothing new is stepped: what has ended is confirmed
                   and yielded, and the rest, in the middle of a step, too, is left unfinished
-        Raises:   InputError before any work if ids repeat or a row does not fit the Generator's window
+        Raises:   InputError before any work if ids repeat, a row does not fit the Generator's window, or a problem does
+                  not bring what a term compares with
         """
         require_solvable(self.generator, problems, self.config.K)
+        require_told(problems, self.config)
         waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}

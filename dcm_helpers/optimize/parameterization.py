@@ -61,8 +61,9 @@ class Network(Direct):
     """A slot is its latent and what a small network of the problem's own makes of it: c = z + tanh(z V) U / hidden.
 
     The latent holds z, V and U side by side. U begins at 0, so that contents begin where they would without it, and V
-    is drawn alike for all. The network is shared by a content's slots, which it couples. Dividing by its width keeps
-    the first step of Adam as long as without it, so that what is compared is not the learning rate.
+    is drawn alike for all, in units of each start's size. The network is shared by a content's slots, which it couples.
+    Dividing by its width keeps the first step of Adam as long as without it, so that what is compared is not the
+    learning rate.
 
     Source:   the reparameterization of prefix tuning (Li and Liang 2021)
     """
@@ -71,7 +72,8 @@ class Network(Direct):
         """The starts, the drawn first layer, and a second layer of zeros."""
         count, _, width = starts.shape
         first = torch.randn(width, HIDDEN, generator=seeded("network"), dtype=torch.float64) / width**0.5
-        drawn = (first / starts.square().mean().sqrt().cpu()).to(starts).flatten().expand(count, -1)
+        size = starts.square().mean((1, 2)).sqrt().clamp(min=torch.finfo(starts.dtype).tiny)
+        drawn = first.flatten().to(starts).expand(count, -1) / size[:, None]
         return torch.cat([starts.flatten(1), drawn, torch.zeros_like(drawn)], dim=1)
 
     def contents(self, latents: Float[Tensor, "B P"], starts: Contents) -> Contents:

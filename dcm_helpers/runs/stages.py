@@ -15,7 +15,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
-from dcm_helpers.learned import task_losses
+from dcm_helpers.learned import Diverged, task_losses
 from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems
 from dcm_helpers.pairs import Dataset
 from dcm_helpers.runs.baselines import TASK, kept_task_losses, view_baselines
@@ -134,13 +134,16 @@ class Phase1a:
         return not hopeless
 
     def task_losses(self) -> dict[str, Loss]:
-        """What answers cost after a task-level prompt found for other pairs, by pair; none where none is asked for."""
+        """What answers cost after a task-level prompt found for other pairs, by pair; none where there is none."""
         if not self.config.task_steps:
             return {}
         if not (known := kept_task_losses(self.folder, self.dataset.pairs)):
             settings = dataclasses.replace(self.config.optimizer, num_steps=self.config.task_steps)
             print("Stage 2: finding a task-level prompt to compare with", file=sys.stderr)
-            known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)
+            try:
+                known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)
+            except Diverged as error:  # a baseline less is no reason to lose the run
+                print(f"Stage 2: goes on without it: {error}; a lower --lr may do", file=sys.stderr)
             if known:
                 self.folder.write_json(TASK, known)
         return known

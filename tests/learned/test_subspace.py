@@ -10,9 +10,9 @@ import torch
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.learned import shared_subspace
-from dcm_helpers.learned.subspace import measured
-from dcm_helpers.optimize import ContentOptimizer, Projection, random_subspace
-from dcm_helpers.stm import initial_content, joint_problems
+from dcm_helpers.learned.subspace import of_minibatch, orthonormal
+from dcm_helpers.optimize import ContentOptimizer, Projection, random_subspace, view_weights
+from dcm_helpers.stm import initial_content, joint_problems, restarts_of
 
 CONFIG = OptimizerConfig(K=4, num_steps=60, lr=0.03, num_restarts=1, stop_rule="exact")  # lr as in the study
 RANK = 12
@@ -29,7 +29,7 @@ def test_gradients_are_those_of_the_loop(tiny64, problems):
 
     contents = torch.stack([initial_content(tiny64, each, 4, "tokens", 0, 0) for each in problems[:3]])
     contents = contents.double().requires_grad_()
-    total, gradient = measured(tiny64, problems[:3], contents.detach(), CONFIG)
+    total, gradient = of_minibatch(tiny64, problems[:3], contents.detach(), CONFIG)
     plain = 0.0
     for problem, content in zip(problems[:3], contents, strict=True):
         nll = torch.cat([plain_nll(tiny64, view, content) for view in problem.views])
@@ -62,9 +62,38 @@ def test_contents_move_in_it_alone(tiny, pairs, learned):
     torch.testing.assert_close(moved @ learned.basis.T @ learned.basis, moved, rtol=1e-4, atol=1e-5)
 
 
+def test_rows_stay_the_rows_that_they_were():
+    """Adam's averages are not turned, so a row must not turn round; what lies in the subspace stays where it was."""
+    random = torch.Generator().manual_seed(0)
+    rows, z = random_subspace(40, 6), torch.randn(3, 6, generator=random, dtype=torch.float64)
+    for _ in range(20):
+        moved = rows + 0.05 * torch.randn(6, 40, generator=random, dtype=torch.float64)
+        near, turned = orthonormal(moved)
+        torch.testing.assert_close(near @ near.T, torch.eye(6, dtype=torch.float64))
+        torch.testing.assert_close(z @ moved, z @ turned @ near)
+        assert (near * rows).sum(1).min() > 0.8
+        rows = near
+
+
+def test_the_start_is_the_loops_start(tiny, pairs):
+    """Also of a problem with another start, whose id says so: seeds are those of a first attempt."""
+    (again,) = restarts_of(joint_problems(tiny, pairs[:1])[0], 1)
+    one = dataclasses.replace(CONFIG, num_steps=1)
+    (found,) = ContentOptimizer(tiny, dataclasses.replace(one, stop_rule="minimize"), Projection()).optimize([again])
+    expected = sum(
+        weight * loss for weight, loss in zip(view_weights(again, "token"), found.history[0][1], strict=True)
+    )
+    assert shared_subspace(tiny, [again], one).losses[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_ends_it(tiny, pairs):
+    with pytest.raises(InputError, match=r"the loss became \S+ at step 1 and lr 1e\+38"):
+        shared_subspace(tiny, joint_problems(tiny, pairs[:2]), dataclasses.replace(CONFIG, lr=1e38), RANK)
+
+
 def test_it_is_learned_again_and_can_be_stopped(tiny, pairs):
     problems, short = joint_problems(tiny, pairs[:5]), dataclasses.replace(CONFIG, num_steps=4)
-    with pytest.raises(InputError, match="rank is 0"):
+    with pytest.raises(InputError, match="a subspace of 0 dimensions"):
         shared_subspace(tiny, problems, short, 0)
     learn = partial(shared_subspace, tiny, problems, short, RANK)
     once, again = learn(), learn()

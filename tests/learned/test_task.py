@@ -10,7 +10,14 @@ from judges import plain_nll
 from dcm_helpers.bench.alternatives import intact
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.learned import answers_after_questions, halves_of, task_losses, task_prompt
+from dcm_helpers.learned import (
+    Diverged,
+    answers_after_questions,
+    halves_of,
+    require_task,
+    task_losses,
+    task_prompt,
+)
 from dcm_helpers.learned import task as module
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import Problem, Row, View, initial_content, score_rows
@@ -73,7 +80,7 @@ def test_tokens_or_views_pull_equally(tiny64, pairs, weighting):
     views = answers_after_questions(tiny64, pairs[:4])
     config = dataclasses.replace(SETTINGS, weighting=weighting)
     start = initial_content(tiny64, Problem("task", tuple(views)), 4, "tokens", 0, 0).double()
-    loss, gradient = module.measured(tiny64, views, start[None], config)
+    loss, gradient = module.of_minibatch(tiny64, views, start[None], config)
     leaf = start.clone().requires_grad_()
     nll = [plain_nll(tiny64, view, leaf) for view in views]
     by_token = torch.cat(nll).mean()
@@ -131,6 +138,18 @@ def test_halves_share_neither_answers_nor_contexts(pairs):
         halves_of(some[:3])
 
 
+def test_what_is_let_in_before_any_work_is_let_in_later(tiny, pairs):
+    """One rule for what fits: nothing is decoded after a task-level prompt, so no room is needed for that."""
+    lengths = [Row.of(tiny, view, 0).length(0) for view in answers_after_questions(tiny, pairs[:4])]
+    fits = tiny.window - max(lengths)
+    require_task(tiny, pairs[:4], fits)
+    settings = dataclasses.replace(SETTINGS, K=fits, num_steps=1)
+    assert len(task_losses(tiny, pairs[:4], settings)) == 4
+    for check in (require_task, lambda *those: task_losses(*those[:2], dataclasses.replace(settings, K=fits + 1))):
+        with pytest.raises(InputError, match=f"have {tiny.window + 1} positions, read at once"):
+            check(tiny, pairs[:4], fits + 1)
+
+
 def test_a_loss_that_is_not_finite_is_no_baseline(tiny, pairs):
-    with pytest.raises(InputError, match=r"became \S+ at lr 1e\+38; choose a lower --lr"):
+    with pytest.raises(Diverged, match=r"became \S+ at lr 1e\+38"):
         task_losses(tiny, pairs[:4], dataclasses.replace(SETTINGS, lr=1e38))

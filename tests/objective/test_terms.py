@@ -240,9 +240,12 @@ def test_a_term_changes_what_is_found_and_what_is_stored_has_its_loss(tiny64, pa
 
 def test_what_a_term_compares_with_must_be_there(tiny64, problems):
     solver = ContentOptimizer(tiny64, dataclasses.replace(ALL_STEPS, terms=(("oracle", 1.0),)))
+    question, answer = views_apart(problems[0])
+    one_by_one = ContentOptimizer(tiny64, dataclasses.replace(solver.config, batch_size=1))
+    steps = []
     with pytest.raises(InputError, match="brings no oracle"):
-        solver.optimize(problems[:1])
-    question, _ = views_apart(problems[0])
+        list(one_by_one.iterate([question, answer], on_step=steps.append))
+    assert not steps, "told before any work"
     plain = ContentOptimizer(tiny64, ALL_STEPS).optimize([question])
     assert torch.equal(solver.optimize([question])[0].content, plain[0].content), "a question has none"
 

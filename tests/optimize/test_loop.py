@@ -231,6 +231,23 @@ def test_contradicted_content_goes_on_until_confident(tiny, problems, monkeypatc
     assert result.steps == confident.steps and torch.equal(result.content, confident.content)
 
 
+def test_what_the_decoder_denied_is_no_better_than_what_it_was_not_asked_about(problems):
+    """Across restarts, too; and measured once more, the same content is denied still."""
+    good, poor = (Measurement(loss, loss, 0.9, 0.9, 1.0, teacher_forced_exact=True) for loss in (0.1, 0.3))
+    attempt = Attempt(problems[0], 0, replace(stop_rule="exact"))
+    attempt.measure((good, good))
+    attempt.contradicted()
+    assert attempt.best.contradicted and attempt.reason is StopReason.UNCONFIRMED
+    assert Best((poor, poor), 9).beats(attempt.best) and not attempt.best.beats(Best((poor, poor), 9))
+    worst = Best((dataclasses.replace(poor, teacher_forced_exact=False),) * 2, 9)
+    assert attempt.best.beats(worst), "among what is not exact, the loss decides"
+    doubtful = dataclasses.replace(good, min_p=0.4)
+    attempt = Attempt(problems[0], 0, replace(stop_rule="exact"))
+    attempt.measure((doubtful, doubtful))
+    attempt.contradicted()
+    assert attempt.reason is None and not attempt.measure((doubtful, doubtful)) and attempt.best.contradicted
+
+
 def test_content_that_is_never_confirmed_is_not_reconstructed(tiny, problems, monkeypatch):
     monkeypatch.setattr(
         "dcm_helpers.optimize.loop.decode_problems", lambda generator, asked, contents: [[(5,), (5,)] for _ in asked]

@@ -83,6 +83,18 @@ def test_what_is_stored_is_a_plain_content_with_its_loss(tiny64, problems, name)
     assert result.history[-1][1] < result.history[0][1]
 
 
+def test_a_networks_latent_is_its_problems_own():
+    starts = (
+        torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5, 0])[:, None, None]
+    )
+    network = PARAMETERIZATIONS["mlp"]()
+    together = network.latents(starts)
+    for index in range(3):
+        assert torch.equal(together[index], network.latents(starts[index : index + 1])[0])
+    torch.testing.assert_close(network.contents(together, starts), starts)
+    assert together.isfinite().all(), "a start of zeros, too"
+
+
 @pytest.mark.parametrize("name", ["mlp", "projection"])
 def test_a_problem_does_not_know_its_neighbors(tiny64, problems, name):
     config = dataclasses.replace(ALL_STEPS, parameterization=name)

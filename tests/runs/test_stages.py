@@ -5,6 +5,7 @@ import torch
 
 from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError
+from dcm_helpers.learned import Diverged
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.runs import prepare, problem_of, result_record
 from dcm_helpers.runs.baselines import TASK, kept_task_losses
@@ -87,7 +88,11 @@ def test_a_third_mode_is_a_row_of_the_table(tmp_path, monkeypatch):
     assert "loss / full context, topic" in run_summary(run.folder)
 
 
-def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
+def diverged(*_):
+    raise Diverged("far off")
+
+
+def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch, capsys):
     """It is found once, told beside the others, and its violators are named."""
     asked = config(tmp_path, "task", task_steps=2, stage="2")
     with prepare(asked, ContentOptimizer, generator=tiny64) as run:
@@ -102,6 +107,13 @@ def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch):
     monkeypatch.setattr("dcm_helpers.runs.stages.task_losses", None)  # the same command does not find it again
     with prepare(asked, ContentOptimizer, generator=tiny64) as run:
         assert run.run()["stage2"]["below_task"]["n"] == 2
+    (run.folder.path / TASK).unlink()
+    (run.folder.path / "stage2.jsonl").write_text("")
+    monkeypatch.setattr("dcm_helpers.runs.stages.task_losses", diverged)
+    with prepare(asked, ContentOptimizer, generator=tiny64) as run:
+        summary = run.run()["stage2"]
+    assert summary["complete"] and summary["below_task"] is None, "a baseline less is no reason to lose the run"
+    assert "goes on without it: far off; a lower --lr may do" in capsys.readouterr().err
     (run.folder.path / TASK).write_text('{"a": {"loss": "low", "loss_text": 1.0}}')
     with pytest.raises(InputError, match=r"task.json: a.loss: .*delete it; it is found again"):
         kept_task_losses(run.folder, run.dataset.pairs)
