@@ -10,6 +10,7 @@ from typing import Literal
 import tyro
 
 from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.errors import require
 from dcm_helpers.inquiry import SIZES, StudyConfig
 from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
 
@@ -50,6 +51,7 @@ def show_findings(config: StudyConfig) -> None:
     from dcm_helpers.study import answers_table, findings_table, markdown
 
     study = Study(Path(config.output_dir), config=config)
+    require(study.path.is_dir(), f"there is no study in {study.path}; the same command without --findings makes one")
     print(f"{markdown(answers_table(study))}\n\n{markdown(findings_table(study))}")
 
 
@@ -61,8 +63,11 @@ def show_plan(config: StudyConfig) -> None:
 
     generator = load_generator(GeneratorConfig(config.model, config.device, config.dtype))
     table = plan(Study(Path(config.output_dir), generator, config=config))
-    print(table.round(2).to_string(index=False))
-    print(f"in all {table['minutes'].sum() / 60:.1f} h, {table['MB'].sum():.1f} MB of contents")
+    shown = table.round(2).astype(object).where(table.notna(), "")
+    print("no parts: its tables need none" if shown.empty else shown.to_string(index=False))
+    unknown = table["minutes"].isna().sum()
+    rest = f", and {unknown} parts whose time is not known before the base part is made" if unknown else ""
+    print(f"in all {table['minutes'].sum() / 60:.1f} h{rest}; {table['MB'].sum():.1f} MB of contents")
 
 
 def make(command: Command) -> bool:
@@ -87,11 +92,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command_line(reference, arguments, CONTINUES)
 
 
-def reference(arguments: Sequence[str] | None) -> int:
-    """Do or show what was asked for."""
-    size = SIZES.get(preset_of(arguments, "reference"), {})
-    default = Command(study=StudyConfig(**size))
-    command = tyro.cli(Command, args=arguments, default=default, prog="python -m dcm_helpers.reference")
+def reference(
+    arguments: Sequence[str] | None, usual: str = "reference", program: str = "reference", purpose: str | None = None
+) -> int:
+    """Do or show what was asked for.
+
+    Args:     usual  the size to start from unless another is named;  program, purpose  what --help calls the command,
+              and says that it is for
+    """
+    size = SIZES.get(preset_of(arguments, usual), {})
+    default = Command(study=StudyConfig(**size), preset=usual)
+    name = f"python -m dcm_helpers.{program}"
+    command = tyro.cli(Command, args=arguments, default=default, prog=name, description=purpose)
+    from dcm_helpers.study import require_parts
+
+    require_parts(command.study, command.parts)
     if command.findings:
         show_findings(command.study)
         return FINISHED

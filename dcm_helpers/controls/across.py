@@ -27,6 +27,7 @@ from dcm_helpers.inquiry import (
     joint,
     others,
     settings,
+    steps_or_spent,
     verdict,
 )
 from dcm_helpers.look import nats_and_first
@@ -166,7 +167,7 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
             for name, kind in found
         ]
         for result in study.solve(optimizer, problems):
-            steps = optimizer.num_steps + 1 if result.steps_to_exact is None else result.steps_to_exact
+            steps = steps_or_spent(result.steps_to_exact, optimizer)
             kind = OTHER[result.problem.views[0].kind]
             rows.append({"found_for": kind, "pair": result.problem.pair, "start": start, "steps_to_exact": steps})
     return pd.DataFrame(rows)

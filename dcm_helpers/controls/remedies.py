@@ -81,7 +81,9 @@ MEASURES = (
     Measure("steps", "fewer steps", "more steps", ratio),
     Measure("evaluations", "fewer evaluations until confident", "more evaluations until confident", ratio),
     Measure("exact", "exact more often", "exact less often", difference, less=False),
-    Measure("elsewhere", "exact in bfloat16 more often", "exact in bfloat16 less often", difference, less=False),
+    Measure(
+        "elsewhere", "stays exact elsewhere more often", "stays exact elsewhere less often", difference, less=False
+    ),
     Measure("radius", "bears more noise", "bears less noise", difference, less=False),
     Measure("clean", "stops cleanly more often", "stops cleanly less often", difference, less=False),
     Measure("question", "unseen questions likelier", "unseen questions less likely", difference),
@@ -109,15 +111,16 @@ def remedies(study: Study) -> pd.DataFrame:
     """What contents found with each remedy are like.
 
     Returns:  one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1;
-              one more than it was given where there was none), evaluations (until confident),
-              elsewhere (share of two decoders by which it decodes exactly in bfloat16), radius (noise that breaks half
+              those of one more than it was given where there was none), evaluations (until confident),
+              elsewhere (share of two decoders by which it decodes exactly in bfloat16, or in float32 where the study is
+              in bfloat16), radius (noise that breaks half
               of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat),
               question and answer (nats a token of an unseen paraphrase, minus those without content), apart
               (distance to the pair's other solution over that to solutions of others, means of slots' directions)
     """
     tables = []
     other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
-    half = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
+    elsewhere = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
     for name in remedies_of(study.config):
         found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
         index = [each.problem.pair for each in found]
@@ -126,7 +129,7 @@ def remedies(study: Study) -> pd.DataFrame:
             "exact": records["reconstructed"].to_numpy(),
             "evaluations": [each.record["steps_total"] + 1 for each in found],
             "steps": records["steps_to_exact"].to_numpy() + 1,
-            "elsewhere": exact_elsewhere(half, found),
+            "elsewhere": exact_elsewhere(elsewhere, found),
             "radius": [radius(study.generator, each) for each in found],
             "clean": clean_shares(study.generator, found),
             **unseen(study, found),
@@ -136,15 +139,15 @@ def remedies(study: Study) -> pd.DataFrame:
     return pd.concat(tables)
 
 
-def exact_elsewhere(half: Generator, found: list[Solution]) -> np.ndarray:
-    """For each content the share of decoders by which it decodes exactly in half precision.
+def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> np.ndarray:
+    """For each content the share of decoders by which it decodes exactly with a Generator in another precision.
 
     Of all that the question of exactness tries, precision alone ever broke a content.
     """
     problems = [each.problem for each in found]
-    contents = torch.stack([each.content for each in found]).to(half.device)
-    tried = exact_in_batches(half, problems, contents, len(problems)), exact_by_generate(half, problems, contents, 32)
-    return np.mean(tried, axis=0)
+    contents = torch.stack([each.content for each in found]).to(elsewhere.device)
+    ours = exact_in_batches(elsewhere, problems, contents, len(problems))
+    return np.mean([ours, exact_by_generate(elsewhere, problems, contents, 32)], axis=0)
 
 
 def radius(generator: Generator, each: Solution) -> float:

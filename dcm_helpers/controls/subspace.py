@@ -4,9 +4,20 @@ import numpy as np
 import pandas as pd
 
 from dcm_helpers.config import DataConfig
-from dcm_helpers.inquiry import Answer, Finding, Question, Study, StudyConfig, Table, joint, settings, verdict
+from dcm_helpers.inquiry import (
+    Answer,
+    Finding,
+    Question,
+    Study,
+    StudyConfig,
+    Table,
+    joint,
+    settings,
+    steps_or_spent,
+    verdict,
+)
 from dcm_helpers.learned import shared_subspace
-from dcm_helpers.optimize import RANK, ContentOptimizer, Parameterization, Projection, result_table
+from dcm_helpers.optimize import RANK, ContentOptimizer, Parameterization, Projection
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.stats import Quantity, ratio, share
 from dcm_helpers.stm import restarts_of
@@ -25,8 +36,8 @@ def subspaces(study: Study) -> pd.DataFrame:
 
     Returns:  one row for each pair and way: columns pair, way ('anywhere', 'random', 'learned'), new (whether the
               subspace was not learned from this pair; those that it was start elsewhere than there), reconstructed,
-              steps (to exact, counted from 1; of one that is not, one more than it was given); and of the learning
-              overlap (with the random subspace), first and last (losses of so many minibatches)
+              steps (to exact, counted from 1; of one that is not, those of one more than it was given); and of the
+              learning overlap (with the random subspace), first and last (losses of so many minibatches)
     """
     generator, config = study.generator, study.config
     pairs = load_pairs(DataConfig(num_examples=config.num_examples)).pairs
@@ -45,9 +56,12 @@ def subspaces(study: Study) -> pd.DataFrame:
         for asked in (new, again):
             results = ContentOptimizer(generator, optimizer, parameterization).optimize(asked, stop=study.stop)
             study.require_going()
-            table = result_table(results).assign(way=way, new=asked is new, pair=[each.pair for each in asked])
-            table["steps"] = table["steps_to_exact"].fillna(optimizer.num_steps) + 1
-            tables.append(table[["pair", "way", "new", "reconstructed", "steps"]])
+            rows = [
+                {"pair": each.problem.pair, "way": way, "new": asked is new, "reconstructed": each.reconstructed}
+                | {"steps": steps_or_spent(each.steps_to_exact, optimizer) + 1}
+                for each in results
+            ]
+            tables.append(pd.DataFrame(rows))
     first, last = (float(np.mean(some)) for some in (learned.losses[:LAST], learned.losses[-LAST:]))
     return pd.concat(tables).assign(overlap=learned.overlap, first=first, last=last)
 
@@ -89,4 +103,7 @@ def what_is_shared(study: Study) -> list[Finding]:
 
 def subspace_question(config: StudyConfig) -> Question:
     """Pairs of the study, in subspaces."""
-    return Question(tables=[Table("subspace", subspaces, [])], findings=[(["subspace"], what_is_shared)])
+    return Question(
+        tables=[Table("subspace", subspaces, [], ("num_examples", "controls", "num_steps"))],
+        findings=[(["subspace"], what_is_shared)],
+    )

@@ -1,6 +1,5 @@
 """Task: is an answer likelier after a content of its own than after a prompt for the whole task and its question?"""
 
-import numpy as np
 import pandas as pd
 
 from dcm_helpers.inquiry import Answer, Finding, K, Question, Study, StudyConfig, Table, settings, true_part
@@ -9,16 +8,14 @@ from dcm_helpers.stats import Quantity, mean, share
 
 STEPS = 100
 """Updates of a task-level prompt."""
-LAST = 10
-"""Minibatches over which its loss at the end is taken."""
 
 
 def beside_task(study: Study) -> pd.DataFrame:
     """What answers cost after their first exact content, and after a task-level prompt that never saw them.
 
     Returns:  one row for each pair: columns pair, and in nats a token, EOS included: instance, task, start (after the
-              prompt's start), question (after the question alone), seen (of the last minibatches of those pairs that
-              the prompt was found for)
+              prompt's start), question (after the question alone), seen (after the prompt that was found for pairs of
+              this half)
     """
     generator, pairs = study.generator, study.run(true_part(K)).pairs
     instance = {
@@ -27,21 +24,17 @@ def beside_task(study: Study) -> pd.DataFrame:
         for view in record["views"]
         if view["kind"] == "answer"
     }
-    rows = []
-    config = settings(study.config, num_steps=STEPS)
-    for prompt, own in crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config, study.stop):
-        after = {
-            name: losses_after(generator, own, content, K)
-            for name, content in (("task", prompt.content), ("start", prompt.start), ("question", None))
-        }
-        seen = np.mean(prompt.losses[-LAST:])
+    config, rows = settings(study.config, num_steps=STEPS), []
+    both = crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config, study.stop)
+    study.require_going()
+    for (prompt, own), (of_these, _) in zip(both, both[::-1], strict=True):
+        contents = {"task": prompt.content, "start": prompt.start, "question": None, "seen": of_these.content}
+        after = {name: losses_after(generator, own, content, K) for name, content in contents.items()}
         rows += [
             {"pair": pair.id, "instance": instance[pair.id]}
             | {name: losses[pair.id]["loss"] for name, losses in after.items()}
-            | {"seen": seen}
             for pair in own
         ]
-    study.require_going()
     return pd.DataFrame(rows)
 
 
@@ -60,7 +53,7 @@ def instance_below_task(study: Study) -> list[Finding]:
                 Quantity("after the task-level prompt", mean(table["task"])),
                 Quantity("after its start", mean(table["start"])),
                 Quantity("after the question alone", mean(table["question"])),
-                Quantity("of pairs that it was found for", table["seen"].mean(), ".2g"),
+                Quantity("of pairs that it was found for", mean(table["seen"])),
                 *([Quantity(f"not below: {named};", float((~below).sum()), ".0f")] if named else []),
             ],
             Answer(

@@ -6,6 +6,11 @@ from .finding import Finding as Finding
 from .finding import Question as Question
 from .finding import Table as Table
 from .finding import verdict as verdict
+from .kept import digest as digest
+from .kept import keep_measured_on as keep_measured_on
+from .kept import keep_size as keep_size
+from .kept import measured_on as measured_on
+from .kept import size_of as size_of
 from .part import FAR_LR as FAR_LR
 from .part import LR as LR
 from .part import OTHER_MODES as OTHER_MODES
@@ -30,7 +35,6 @@ from .part import true_part as true_part
 from .part import with_one_restart as with_one_restart
 from .size import SIZES as SIZES
 from .size import StudyConfig as StudyConfig
-from .size import size_of as size_of
 from .study import FAMILIES as FAMILIES
 from .study import FAMILY_NAMES as FAMILY_NAMES
 from .study import KINDS as KINDS
@@ -40,3 +44,4 @@ from .study import Study as Study
 from .study import families as families
 from .study import family_parts as family_parts
 from .study import open_study as open_study
+from .study import steps_or_spent as steps_or_spent

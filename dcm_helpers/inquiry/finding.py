@@ -26,6 +26,8 @@ class Table:
     measured: Callable[[Study], pd.DataFrame]
     needs: Sequence[str]
     """Parts that must be complete."""
+    sizes: Sequence[str] = ()
+    """Settings of the study that it depends on, beside these parts."""
 
 
 def verdict(bound: float, below: str, above: str, *estimates: Estimate) -> str:

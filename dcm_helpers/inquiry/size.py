@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from dcm_helpers.config import PROJECT
+from dcm_helpers.config import PROJECT, require_types
 from dcm_helpers.errors import require
 
 
@@ -55,17 +54,24 @@ class StudyConfig:
     shuffles: int = 1000
     """Shufflings of labels that groups of contents are compared with."""
     num_steps: int = 300
-    """Steps that one restart may take at most; twice as many with 1 or 2 slots, half with other layers."""
+    """Steps that one restart may take at most; twice as many with 1 or 2 slots. Half with other layers, for several
+    phrasings, and with one slot where texts are to be more than can be written in time."""
     output_dir: str = str(PROJECT / "results" / "reference")
     """Folder of the study."""
 
     def __post_init__(self):
+        require_types(self)
         for name in ("num_examples", "controls", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
-        for name in ("capacities", "alone", "exchanged", "near_tokens"):
+        for name in ("alone", "exchanged"):
+            require(bool(getattr(self, name)), f"{name} is empty; expected some numbers of slots")
+        for name in ("capacities", "alone", "exchanged"):
             values = getattr(self, name)
-            require(all(value > 0 for value in values), f"{name} is {values}; expected numbers above 0")
+            whole = all(isinstance(value, int) and value > 0 for value in values)
+            require(whole, f"{name} is {values}; expected numbers of slots, 1 or more")
+        near = self.near_tokens
+        require(all(value > 0 for value in near), f"near_tokens is {near}; expected weights above 0")
 
 
 SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
@@ -75,7 +81,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "title": "The reference study, repeated",
             "model": "gemma3-270m",
             "dtype": "bfloat16",
-            "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "controls", "task"),
+            "questions": ("success", "landscape", "variety", "prefixes", "across", "sharing", "replaced", "task"),
             "base": 24,
             "capacities": (),
             "alone": (4, 8),
@@ -91,9 +97,3 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     }
 )
 """By name, what committed studies have that differs from the defaults."""
-
-
-def size_of(folder: Path) -> StudyConfig:
-    """The size of a committed study by its folder; of another folder, that of the reference study."""
-    sizes = (StudyConfig(**size) for size in SIZES.values())
-    return next((size for size in sizes if Path(size.output_dir).resolve() == folder.resolve()), StudyConfig())

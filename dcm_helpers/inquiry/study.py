@@ -3,6 +3,7 @@
 A part is one run folder. Parts share pairs, problem ids and therefore starts, so they can be compared pair by pair.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ import torch
 from dcm_helpers.config import OptimizerConfig, parameter
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.inquiry.size import SIZES, StudyConfig, size_of
+from dcm_helpers.inquiry.kept import size_of
+from dcm_helpers.inquiry.size import SIZES, StudyConfig
 from dcm_helpers.optimize import MakeSolver, Result
 from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
@@ -42,6 +44,11 @@ def families(config: StudyConfig) -> list[str]:
 def family_parts(config: StudyConfig) -> list[str]:
     """The parts that have them."""
     return [part for family in families(config) for part in FAMILIES[family]]
+
+
+def steps_or_spent(steps_to_exact: int | None, optimizer: OptimizerConfig) -> int:
+    """Steps to the first exact content; where none was exact, one more than a restart was given."""
+    return optimizer.num_steps + 1 if steps_to_exact is None else steps_to_exact
 
 
 class Stopped(Exception):
@@ -82,15 +89,20 @@ class Study:
         if self.stop.is_set():
             raise Stopped
 
+    @property
+    def command(self) -> str:
+        """What makes more of this study."""
+        names = {Path(StudyConfig(**size).output_dir).resolve(): name for name, size in SIZES.items()}
+        preset = names.get(self.path.resolve())
+        where = f"--preset {preset}" if preset else f"--output-dir {shlex.quote(str(self.path))}"
+        return f"python -m dcm_helpers.reference{'' if preset == 'reference' else f' {where}'}"
+
     def folder(self, part: str) -> RunFolder:
         """The run folder of a part.
 
         Raises:   InputError if it has not been made
         """
-        require(
-            self.has(part),
-            f"{self.path} has no part {part!r}; make it with: python -m dcm_helpers.reference --parts {part}",
-        )
+        require(self.has(part), f"{self.path} has no part {part!r}; make it with: {self.command} --parts {part}")
         return RunFolder.read(self.path / part)
 
     def run(self, part: str) -> Run:
@@ -156,7 +168,7 @@ class Study:
         Raises:   InputError if it has not been made
         """
         path = self.table_path(name)
-        require(path.is_file(), f"{path} is missing; make it with: python -m dcm_helpers.reference")
+        require(path.is_file(), f"{path} is missing; make it with: {self.command}")
         return pd.read_json(path, orient="records", lines=True).rename(columns=FORMERLY.get(name, {}))
 
     def per_problem(self, part: str) -> pd.DataFrame:
@@ -166,7 +178,7 @@ class Study:
         that does not minimize: that of a first exact content is wherever the last step led.
         """
         optimizer = self.run(part).optimizer
-        minimized, spent = optimizer.stop_rule == "minimize", optimizer.num_steps + 1
+        minimized = optimizer.stop_rule == "minimize"
         rows = [
             {
                 "problem": record["problem"],
@@ -174,7 +186,7 @@ class Study:
                 "reconstructed": record["reconstructed"],
                 "teacher_forced_exact": all(view["teacher_forced_exact"] for view in record["views"]),
                 "loss": record["loss"] if minimized else float("nan"),
-                "steps_to_exact": spent if record["steps_to_exact"] is None else record["steps_to_exact"],
+                "steps_to_exact": steps_or_spent(record["steps_to_exact"], optimizer),
             }
             for record in self.records(part)
         ]

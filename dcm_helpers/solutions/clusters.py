@@ -149,6 +149,6 @@ def clusters_question(config: StudyConfig) -> Question:
     """Pairs, their restarts, and their questions in other words."""
     return Question(
         parts=[Part("rephrased", "the question in other words", settings(config), rewordings(config.landscape))],
-        tables=[Table("clusters", groups, ["base", "restarts", "rephrased"])],
+        tables=[Table("clusters", groups, ["base", "restarts", "rephrased"], ("shuffles",))],
         findings=[(["clusters"], together)],
     )

@@ -66,4 +66,4 @@ def joined(study: Study) -> list[Finding]:
 
 def curves_question(config: StudyConfig) -> Question:
     """The landscape's solutions."""
-    return Question(tables=[Table("curves", curves, FAMILIES["base"])], findings=[(["curves"], joined)])
+    return Question(tables=[Table("curves", curves, FAMILIES["base"], ("landscape",))], findings=[(["curves"], joined)])

@@ -246,8 +246,8 @@ def landscape_question(config: StudyConfig) -> Question:
             Table("between", between, family_parts(config)),
             Table("way", way, family_parts(config)),
             Table("basin", basin, family_parts(config)),
-            Table("curvature", eigenvalues, family_parts(config)),
-            Table("trajectories", trajectories, family_parts(config)),
+            Table("curvature", eigenvalues, family_parts(config), ("few",)),
+            Table("trajectories", trajectories, family_parts(config), ("few",)),
         ],
         findings=[
             (["between", "way", "basin"], one_or_many),

@@ -149,4 +149,4 @@ def how_much(study: Study) -> list[Finding]:
 
 def prefixes_question(config: StudyConfig) -> Question:
     """Passages at one slot."""
-    return Question(tables=[Table("prefixes", prefixes, [])], findings=[(["prefixes"], how_much)])
+    return Question(tables=[Table("prefixes", prefixes, [], ("few", "num_steps"))], findings=[(["prefixes"], how_much)])

@@ -177,6 +177,9 @@ def of_slots(study: Study) -> list[Finding]:
 def variety_question(config: StudyConfig) -> Question:
     """The landscape's solutions again, and the base's."""
     return Question(
-        tables=[Table("heterogeneity", heterogeneity, family_parts(config)), Table("ablation", ablation, ["base"])],
+        tables=[
+            Table("heterogeneity", heterogeneity, family_parts(config)),
+            Table("ablation", ablation, ["base"], ("controls",)),
+        ],
         findings=[(["heterogeneity"], of_the_pair), (["ablation"], of_slots)],
     )

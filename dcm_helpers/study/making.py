@@ -10,7 +10,18 @@ from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig
 from dcm_helpers.errors import require
 from dcm_helpers.files import held, json_line, write_safely
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.inquiry import STORED_AS, Part, Stopped, Study, StudyConfig, Table
+from dcm_helpers.inquiry import (
+    STORED_AS,
+    Part,
+    Stopped,
+    Study,
+    StudyConfig,
+    Table,
+    digest,
+    keep_measured_on,
+    keep_size,
+    measured_on,
+)
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.runs import prepare
@@ -31,9 +42,8 @@ def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str]
     Raises:   InputError if there is no part of a name
     """
     parts = parts_of(config)
-    names = [part.name for part in parts]
-    for name in only:
-        require(name in names, f"there is no part {name!r}; expected some of: {', '.join(names)}")
+    require_parts(config, only)
+    keep_size(config)
     generators: dict[str, Generator] = {}
     for part in parts:
         if only and part.name not in only:
@@ -59,6 +69,16 @@ def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str]
     return study
 
 
+def require_parts(config: StudyConfig, names: Sequence[str]) -> None:
+    """Check that a study has parts of some names.
+
+    Raises:   InputError if there is no part of a name
+    """
+    known = [part.name for part in parts_of(config)]
+    for name in names:
+        require(name in known, f"there is no part {name!r}; expected some of: {', '.join(known)}")
+
+
 def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver: MakeSolver, stop: Event) -> None:
     """Optimize what a part lacks, and pack it once it is complete."""
     study = Study(Path(config.output_dir))
@@ -79,7 +99,9 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver
 
 
 def measure(study: Study, table: Table) -> None:
-    """Make a table unless it is there, or a part that it needs is not complete; it is written whole.
+    """Make a table unless it is there and its parts are as they were, or one of them is not complete.
+
+    It is written whole, and what it was measured on beside it.
 
     Raises:   Stopped if the study was stopped meanwhile
     """
@@ -87,11 +109,23 @@ def measure(study: Study, table: Table) -> None:
     missing = [part for part in table.needs if not study.complete(part)]
     if missing:
         print(f"{table.name}: waits for {', '.join(missing)}", file=sys.stderr)
-    elif not path.exists():
-        print(f"{table.name}: measuring", file=sys.stderr)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = table.measured(study).to_json(orient="records", lines=True, double_precision=DIGITS)
-        write_safely(path, rows.encode())
+        return
+    on = measured_now(study, table)
+    if path.exists() and measured_on(study.path).get(table.name) == on:
+        return
+    print(f"{table.name}: measuring{', what it was measured on has changed' if path.exists() else ''}", file=sys.stderr)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = table.measured(study).to_json(orient="records", lines=True, double_precision=DIGITS)
+    write_safely(path, rows.encode())
+    keep_measured_on(study.path, table.name, on)
+
+
+def measured_now(study: Study, table: Table) -> dict:
+    """What a table would be measured on now: the parts that it needs, and the settings that it depends on."""
+    return {
+        "parts": {part: digest(study.records(part)) for part in table.needs},
+        "sizes": {name: getattr(study.config, name) for name in table.sizes},
+    }
 
 
 def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:

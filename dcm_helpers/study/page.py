@@ -3,6 +3,8 @@
 Another study has another Generator and the same pairs: does what was found hold there?
 """
 
+from importlib.metadata import version
+
 import pandas as pd
 
 from dcm_helpers.files import write_safely
@@ -107,8 +109,12 @@ Are the same pairs hard for both Generators? Steps to exact, pair by pair, in ev
 
 
 def manifest_of(study: Study) -> dict:
-    """What the first of a study's parts was made with."""
-    return next(study.folder(part.name).manifest for part in parts_of(study.config) if study.has(part.name))
+    """What the first of a study's parts was made with; of a study that needs none, what its tables are."""
+    made = next((study.folder(part.name).manifest for part in parts_of(study.config) if study.has(part.name)), None)
+    return made or {
+        "generator": {"name": study.config.model, "dtype": study.config.dtype},
+        "versions": {name: version(name) for name in ("torch", "transformers")},
+    }
 
 
 def answers_beside(*both: Study) -> pd.DataFrame:

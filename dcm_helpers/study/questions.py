@@ -41,7 +41,7 @@ QUESTIONS = {
     "across": across_question,
     "sharing": sharing_question,
     "limit": limit_question,
-    "controls": replaced_question,
+    "replaced": replaced_question,
     "task": task_question,
     "transfer": transfer_question,
     "exactness": exactness_question,
@@ -52,6 +52,10 @@ QUESTIONS = {
 """By name, what each question is at some size; in the order in which their parts are made. To add one, add its file."""
 
 
+PLANNED = [
+    *("part", "asks", "problems", "done", "K", "most steps", "mean steps", "minutes", "at the base's pace", "MB"),
+]
+"""Columns of a plan."""
 BY_NAME = ("remedies", "oracle", "subspace")
 """Questions that are asked only by those studies that name them."""
 
@@ -76,17 +80,33 @@ def require_question(name: str) -> None:
 
 
 def parts_of(config: StudyConfig) -> list[Part]:
-    """All parts in the order in which they are made, by name unique.
+    """All parts in the order in which they are made, by name unique: the questions' own, and what they need of others'.
 
     Those that compare nothing but steps and success end at the first exact content, a fifth of the work or less, and
     are named so.
     """
-    return [part for question in questions(config).values() for part in question.parts]
+    asked, needed = questions(config), names_needed(config)
+    return [part for name, of in QUESTIONS.items() for part in of(config).parts if name in asked or part.name in needed]
 
 
 def tables_of(config: StudyConfig) -> list[Table]:
-    """All tables in the order in which they are measured."""
-    return [table for question in questions(config).values() for table in question.tables]
+    """All tables in the order in which they are measured: the questions' own, and what they need of others'."""
+    asked, needed = questions(config), names_needed(config)
+    return [
+        table for name, of in QUESTIONS.items() for table in of(config).tables if name in asked or table.name in needed
+    ]
+
+
+def names_needed(config: StudyConfig) -> set[str]:
+    """Parts and tables, by name, that a study's questions need, those of other questions among them."""
+    of_tables = {table.name: table.needs for of in QUESTIONS.values() for table in of(config).tables}
+    needed = {
+        need
+        for question in questions(config).values()
+        for needs in (*(table.needs for table in question.tables), *(needs for needs, _ in question.findings))
+        for need in needs
+    }
+    return needed | {part for name in needed for part in of_tables.get(name, ())}
 
 
 def all_findings(study: Study, *names: str) -> list[Finding]:
@@ -155,4 +175,4 @@ def plan(study: Study) -> pd.DataFrame:
                 "MB": len(problems) * part.optimizer.K * generator.width * STORED_AS.itemsize / 1e6,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=PLANNED)

@@ -1,5 +1,6 @@
 """Parts, samples and what pairs are compared with."""
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from dcm_helpers.inquiry import (
     families,
     family_parts,
     joint,
+    keep_size,
     open_study,
     others,
     sample_of,
@@ -24,7 +26,7 @@ from dcm_helpers.inquiry import (
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import joint_problems
 from dcm_helpers.study.making import measure
-from dcm_helpers.study.questions import parts_of, tables_of
+from dcm_helpers.study.questions import BY_NAME, QUESTIONS, parts_of, questions, tables_of
 
 
 def test_a_sample_takes_topics_in_turn_and_no_answer_twice(tiny, pairs):
@@ -36,7 +38,13 @@ def test_a_sample_takes_topics_in_turn_and_no_answer_twice(tiny, pairs):
 
 def test_a_study_asks_what_it_names():
     some = StudyConfig(questions=("variety", "across"), far=False)
-    assert {part.name for part in parts_of(some)} == {f"confident-alone-K{size}" for size in (1, 4, 8)}
+    own = {f"confident-alone-K{size}" for size in (1, 4, 8)}
+    assert {part.name for part in parts_of(some)} == {"base", "restarts", *own}, "variety looks at what others make"
+    alone = StudyConfig(questions=("exactness",))
+    assert {part.name for part in parts_of(alone)} == {"base", "exact-K8", "confident-K8"}
+    assert [table.name for table in tables_of(alone)] == ["exactness"]
+    slots = StudyConfig(questions=("capacity",))
+    assert "surprisal" in {table.name for table in tables_of(slots)}, "a finding needs what another question measures"
     assert families(some) == ["base"] and set(family_parts(some)) == {"base", "restarts"}
     assert "far" in family_parts(StudyConfig()) and "far" in {part.name for part in parts_of(StudyConfig())}
     with pytest.raises(InputError, match="no question 'weather'; expected some of: success, landscape"):
@@ -44,12 +52,90 @@ def test_a_study_asks_what_it_names():
 
 
 def test_committed_sizes_are_known_by_their_folders(tmp_path):
-    assert size_of(tmp_path) == StudyConfig()
+    assert size_of(tmp_path) == StudyConfig(output_dir=str(tmp_path))
     for size in (StudyConfig(**size) for size in SIZES.values()):
-        assert size_of(Path(size.output_dir)) == size
+        if Path(size.output_dir).is_dir():
+            assert size_of(Path(size.output_dir)) == size
         names = {part.name for part in parts_of(size)}
         for table in tables_of(size):
             assert names.issuperset(table.needs), "what is replicated needs nothing that is not"
+
+
+def test_every_question_alone_has_all_that_it_needs():
+    everything = {part.name for part in parts_of(StudyConfig())}
+    for name in QUESTIONS:
+        asked = StudyConfig(questions=(name,))
+        parts, tables = ({each.name for each in those} for those in (parts_of(asked), tables_of(asked)))
+        needs = {need for table in tables_of(asked) for need in table.needs}
+        needs |= {need for these, _ in questions(asked)[name].findings for need in these}
+        assert needs <= parts | tables, name
+        assert name in BY_NAME or parts <= everything
+
+
+def test_a_folder_says_what_size_its_study_has(tmp_path):
+    config = StudyConfig(model="tiny", num_examples=8, alone=(4, 8), questions=("across",), output_dir=str(tmp_path))
+    keep_size(config)
+    assert open_study(str(tmp_path)).config == config
+    keep_size(dataclasses.replace(config, questions=("sharing",)))
+    assert open_study(str(tmp_path)).config.questions == ("across", "sharing"), "what it had it has still"
+    keep_size(dataclasses.replace(config, questions=()))
+    keep_size(config)
+    assert open_study(str(tmp_path)).config.questions == (), "asked of a whole study, a question makes it no smaller"
+    for text, message in (
+        ("[1]", "no settings"),
+        ('{"weather": 1}', "unknown settings: weather"),
+        ('{"alone": [1.5]}', "study.json: alone is"),
+        ('{"num_examples": "5"}', "expected a whole number"),
+        ("{", "no JSON"),
+    ):
+        (tmp_path / "study.json").write_text(text)
+        with pytest.raises(InputError, match=message):
+            open_study(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"num_examples": "5"}, "num_examples is '5'; expected a whole number"),
+        ({"dtype": "float8"}, "expected one of: 'float64'"),
+        ({"alone": ()}, "alone is empty"),
+        ({"capacities": (1.5,)}, "expected numbers of slots, 1 or more"),
+        ({"near_tokens": (-1.0,)}, "expected weights above 0"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
+        StudyConfig(**wrong)
+
+
+def test_a_table_is_measured_again_where_its_parts_or_its_size_changed(tmp_path, capsys):
+    records, asked = {"one": [{"problem": "a"}]}, []
+
+    class Grown(Study):
+        def complete(self, part):
+            return True
+
+        def records(self, part):
+            return records[part]
+
+    table = Table("counted", lambda study: asked.append(1) or pd.DataFrame({"n": [len(asked)]}), ["one"], ("few",))
+    for few, made in ((8, 1), (8, 1), (9, 2)):
+        study = Grown(tmp_path, config=StudyConfig(few=few))
+        measure(study, table)
+        assert study.table("counted")["n"].item() == made
+    records["one"].append({"problem": "b"})
+    measure(study, table)
+    assert len(asked) == 3 and capsys.readouterr().err.count("what it was measured on has changed") == 2
+    (tmp_path / "measured" / "on.json").write_text("[]")
+    with pytest.raises(InputError, match=r"on.json is damaged; delete it; tables are measured again"):
+        measure(study, table)
+
+
+def test_what_makes_more_of_a_study_is_said_for_that_study(tmp_path):
+    assert open_study("reference").command == "python -m dcm_helpers.reference"
+    assert open_study("replication").command.endswith("reference --preset replication")
+    with pytest.raises(InputError, match=f"reference --output-dir {tmp_path} --parts base"):
+        Study(tmp_path).folder("base")
 
 
 def test_parts_share_pairs_and_starts():
