@@ -8,9 +8,7 @@ from .finding import Table as Table
 from .finding import verdict as verdict
 from .kept import digest as digest
 from .kept import keep_measured_on as keep_measured_on
-from .kept import keep_size as keep_size
 from .kept import measured_on as measured_on
-from .kept import size_of as size_of
 from .part import FAR_LR as FAR_LR
 from .part import LR as LR
 from .part import OTHER_MODES as OTHER_MODES
@@ -35,6 +33,8 @@ from .part import true_part as true_part
 from .part import with_one_restart as with_one_restart
 from .size import SIZES as SIZES
 from .size import StudyConfig as StudyConfig
+from .size import keep_size as keep_size
+from .size import size_of as size_of
 from .study import FAMILIES as FAMILIES
 from .study import FAMILY_NAMES as FAMILY_NAMES
 from .study import KINDS as KINDS

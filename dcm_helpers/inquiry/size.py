@@ -1,12 +1,21 @@
 """At which size a study is made, with which Generator; the sizes of those that are committed."""
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from dcm_helpers.config import PROJECT, require_types
-from dcm_helpers.errors import require
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.files import is_there, parsed_json, read_text, write_safely
+
+SIZE = "study.json"
+"""The file in which a study says its size."""
+WHERE = ("output_dir", "device", "compile")
+"""Settings that say where a study is made, not what it is."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +106,43 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     }
 )
 """By name, what committed studies have that differs from the defaults."""
+
+
+def keep_size(config: StudyConfig) -> None:
+    """Write down a study's size in its folder: what differs from the defaults.
+
+    A command that asks only some questions of a study that has more does not make it smaller.
+    """
+    path = Path(config.output_dir) / SIZE
+    if is_there(path):
+        before = size_of(path.parent).questions
+        both = dict.fromkeys((*before, *config.questions)) if before and config.questions else ()
+        config = dataclasses.replace(config, questions=tuple(both))
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    differing = {
+        field.name: values[field.name]
+        for field in dataclasses.fields(config)
+        if field.name not in WHERE and values[field.name] != field.default
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_safely(path, json.dumps(differing, indent=2).encode() + b"\n")
+
+
+def size_of(folder: Path) -> StudyConfig:
+    """The size of the study in a folder; of one that does not say, that of the reference study.
+
+    Raises:   InputError if what it says is no size
+    """
+    path, expected = folder / SIZE, "the study's command writes it anew"
+    if not is_there(path):
+        return StudyConfig(output_dir=str(folder))
+    values = parsed_json(read_text(path), str(path), expected)
+    known = {field.name for field in dataclasses.fields(StudyConfig)} - set(WHERE)
+    require(isinstance(values, dict), f"{path} holds {values!r}, no settings; {expected}")
+    unknown = sorted(values.keys() - known)
+    require(not unknown, f"{path} has unknown settings: {', '.join(unknown)}; {expected}")
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    try:
+        return StudyConfig(**settings, output_dir=str(folder))
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {expected}") from error

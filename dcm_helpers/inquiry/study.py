@@ -15,8 +15,7 @@ import torch
 from dcm_helpers.config import OptimizerConfig, parameter
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
-from dcm_helpers.inquiry.kept import size_of
-from dcm_helpers.inquiry.size import SIZES, StudyConfig
+from dcm_helpers.inquiry.size import SIZES, StudyConfig, size_of
 from dcm_helpers.optimize import MakeSolver, Result
 from dcm_helpers.runs import Run, Solution
 from dcm_helpers.shapes import Content, Contents
