@@ -5,10 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import positions_per_group
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Float, Tensor
-from dcm_helpers.stm import Row, Scores, each_group, groups_by_length, lay_out, scored, target_logits
+from dcm_helpers.stm import (
+    Row,
+    Scores,
+    each_group,
+    groups_by_length,
+    lay_out,
+    positions_per_group,
+    scored,
+    target_logits,
+)
 
 BATCH = 16
 """Items of a minibatch."""

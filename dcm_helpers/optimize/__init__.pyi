@@ -4,7 +4,6 @@ from .adam import adam_update as adam_update
 from .attempt import Attempt as Attempt
 from .batch import Batch as Batch
 from .batch import automatic_size as automatic_size
-from .batch import positions_per_group as positions_per_group
 from .loop import ContentOptimizer as ContentOptimizer
 from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason

@@ -35,16 +35,13 @@ from dcm_helpers.stm import (
     groups_by_length,
     initial_content,
     lay_out,
+    positions_per_group,
     scored,
     target_logits,
     view_rows,
 )
 from dcm_helpers.watch import Work
 
-POSITIONS_PER_GROUP = {"cpu": 512}
-"""Rows of one step are computed in groups of at most this many positions, by device type: enough to keep the device's
-matrix multiplication busy, and few enough that rows of similar length find each other (see results/MEASUREMENTS.md)."""
-POSITIONS_PER_GROUP_ELSEWHERE = 8192
 GROUPS_PER_STEP = 4
 """A batch of automatic size fills about this many groups."""
 
@@ -56,11 +53,6 @@ def automatic_size(generator: Generator, problems: Sequence[Problem], K: int) ->
         return 1
     per_problem = sum(row.length(K) for row in rows) / len(problems)
     return max(1, round(GROUPS_PER_STEP * positions_per_group(generator) / per_problem))
-
-
-def positions_per_group(generator: Generator) -> int:
-    """The largest group of rows that is computed at once, in positions."""
-    return POSITIONS_PER_GROUP.get(generator.device.type, POSITIONS_PER_GROUP_ELSEWHERE)
 
 
 class Interrupted(Exception):

@@ -11,9 +11,16 @@ from judges import plain_nll
 from dcm_helpers.config import GeneratorConfig, OptimizerConfig
 from dcm_helpers.generator import load_generator
 from dcm_helpers.optimize import Attempt, Batch, ContentOptimizer, automatic_size
-from dcm_helpers.optimize.batch import positions_per_group
 from dcm_helpers.optimize.objective import view_weights
-from dcm_helpers.stm import decode_problems, each_group, groups_by_length, joint_problems, target_logits, view_rows
+from dcm_helpers.stm import (
+    decode_problems,
+    each_group,
+    groups_by_length,
+    joint_problems,
+    positions_per_group,
+    target_logits,
+    view_rows,
+)
 from dcm_helpers.watch import Progress
 
 CONFIG = OptimizerConfig(K=8, lr=0.1, num_steps=60, num_restarts=1, stop_rule="exact")
