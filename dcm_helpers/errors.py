@@ -6,7 +6,7 @@ HALF_A_LINE = 300
 """Characters at the beginning and at the end of a longer line of an error that are shown."""
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Something the user gave cannot work; the message names it, what was expected, and the way out.
 
     A message quotes what was given, which may be as long as a file; its middle is left out then.

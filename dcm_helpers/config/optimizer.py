@@ -60,16 +60,19 @@ class OptimizerConfig:
     """Where contents live; in `held_norm` directions alone move."""
 
     def __post_init__(self):
+        if isinstance(self.terms, Mapping):  # as a notebook would write them
+            object.__setattr__(self, "terms", tuple(self.terms.items()))
+        example = "expected names with numbers, for instance {'semantic': 0.3}"
+        fits = isinstance(self.terms, Sequence) and all(
+            isinstance(term, Sequence) and len(term) == 2 for term in self.terms
+        )
+        require(fits, f"terms is {self.terms!r}; {example}")
         require_types(self)
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
         for name in ("num_steps", "num_restarts", "batch_size"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} is {value}; expected at least 1")
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
-        if isinstance(self.terms, Mapping):  # as a notebook would write them
-            object.__setattr__(self, "terms", tuple(self.terms.items()))
-        fits = all(isinstance(term, Sequence) and len(term) == 2 for term in self.terms)
-        require(fits, f"terms is {self.terms!r}; expected names with numbers, for instance {{'semantic': 0.3}}")
         if self.terms:  # the table of terms is looked up only where there are some
             importlib.import_module("dcm_helpers.objective").require_terms(self.terms)
         require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")

@@ -5,7 +5,7 @@ import importlib
 import inspect
 import textwrap
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Literal
@@ -27,19 +27,32 @@ def require_types(settings: object) -> None:
     """
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
-        value, hint = getattr(settings, field.name), hints[field.name]
-        kinds = typing.get_args(hint) if typing.get_origin(hint) in (Literal, UnionType) else (hint,)
-        if typing.get_origin(hint) is Literal:
-            require(value in kinds, f"{field.name} is {value!r}; expected one of: {', '.join(map(repr, kinds))}")
-            continue
-        for kind, number, what in ((int, Integral, "a whole number"), (float, Real, "a number")):
-            if kind in kinds and not (value is None and type(None) in kinds):
-                fits = isinstance(value, number) and not isinstance(value, bool)
-                require(fits, f"{field.name} is {value!r}; expected {what}")
-        if str in kinds and value is not None:
-            require(isinstance(value, str), f"{field.name} is {value!r}; expected text")
-        if bool in kinds:
-            require(isinstance(value, bool), f"{field.name} is {value!r}; expected True or False")
+        value = getattr(settings, field.name)
+        expected = what_is_missing(value, hints[field.name])
+        require(not expected, f"{field.name} is {value!r}; expected {expected}")
+
+
+def what_is_missing(value: object, hint: object) -> str:
+    """What was expected of a value by its type, in a few words; '' where it fits, or the type is none of these."""
+    origin, kinds = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return "" if value in kinds else f"one of: {', '.join(map(repr, kinds))}"
+    if origin is UnionType:
+        return "" if value is None and type(None) in kinds else what_is_missing(value, kinds[0])
+    if origin is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return "several values"
+        each = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+        if len(each) != len(value):
+            return f"{len(each)} values"
+        missing = (what_is_missing(item, kind) for item, kind in zip(value, each, strict=True))
+        return next((what if " in " in what else f"{what} in its place" for what in missing if what), "")
+    numbers = {int: (Integral, "a whole number"), float: (Real, "a number")}
+    if hint in numbers:
+        number, what = numbers[hint]
+        return "" if isinstance(value, number) and not isinstance(value, bool) else what
+    names = {str: "text", bool: "True or False"}
+    return names[hint] if hint in names and not isinstance(value, hint) else ""
 
 
 def with_names(room: str, table: str) -> Callable[[str], str]:

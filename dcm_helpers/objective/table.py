@@ -26,19 +26,19 @@ class Term:
     """A number to begin with."""
     most: float = float("inf")
     """The number is at most this, and 0 switches the term off."""
-    source: str = "the mission"
+    source: str = "the project's plan"
 
 
 TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "temperature": Term(
-            "logits divided by this: tokens that win by far stop pulling",
+            "logits divided by this number: tokens that win by far stop pulling",
             "counted",
             0.25,
             source="Progressive Cramming 2026",
         ),
         "margin": Term(
-            "tokens that win by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
+            "tokens that lead by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
         ),
         "oracle": Term(
             "share of each answer token's loss that is divergence from predictions after the whole context",
@@ -47,21 +47,28 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             1.0,
             "context distillation, Snell 2022",
         ),
-        "semantic": Term("embedding that is expected beside the target token's, cosine", usual=0.3),
-        "semantic_text": Term("the same of the whole text", usual=0.3),
-        "eos": Term("the end of the text once more", usual=0.5),
-        "length": Term("no end before the end", usual=0.5),
-        "unlikelihood": Term("earlier tokens of the text again", usual=0.5, source="Welleck et al. 2020"),
-        "token_distance": Term("distance of slots to their nearest tokens", usual=0.01),
-        "norm": Term("norm of slots", usual=0.01, source="weight decay, Cramming 2025"),
-        "travel": Term("distance of slots from their start", usual=0.01, source="L2-SP, Li et al. 2018"),
+        "semantic": Term("1 - cosine of each target token's embedding and the one that is expected", usual=0.3),
+        "semantic_text": Term("1 - cosine of both embeddings' sums over the text", usual=0.3),
+        "eos": Term("-log p of EOS once more, nats", usual=0.5),
+        "length": Term("-log(1 - p(EOS)) before the end, nats", usual=0.5),
+        "unlikelihood": Term(
+            "-log(1 - p) of tokens that stood before in the text, nats", usual=0.5, source="Welleck et al. 2020"
+        ),
+        "token_distance": Term("nats for each unit of distance of slots to their nearest tokens", usual=0.01),
+        "norm": Term("nats for each unit of slots' norm", usual=0.01, source="weight decay, Cramming 2025"),
+        "travel": Term("nats for each unit of distance from the start", usual=0.01, source="L2-SP, Li et al. 2018"),
         "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "NEFTune, Jain 2024"),
         **{
-            f"scheduled_{name}": Term(f"its own words are read {how}", "heard", usual, source="Bengio et al. 2015")
+            f"scheduled_{name}": Term(
+                f"the Generator reads its own words in place of the target's, {how}",
+                "heard",
+                usual,
+                source="Bengio et al. 2015",
+            )
             for name, usual, how in (
-                ("linear", 30.0, "more and more, all after so many steps"),
-                ("exponential", 30.0, "instead, 63 % after so many steps"),
-                ("sigmoid", 8.0, "instead, late and then fast: at 8, half after 17 steps"),
+                ("linear", 30.0, "all after so many steps"),
+                ("exponential", 30.0, "63 % after so many steps"),
+                ("sigmoid", 8.0, "late and then fast: at 8, half after 17 steps"),
             )
         },
         "relations": Term(
@@ -88,6 +95,6 @@ def require_terms(terms: tuple[tuple[str, float], ...]) -> None:
         require(name in TERMS, f"there is no term {name!r}; expected some of: {', '.join(TERMS)}")
         require(names.count(name) == 1, f"the term {name!r} is given {names.count(name)} times; give it once")
         most = TERMS[name].most
-        bound = "" if most == float("inf") else f" to {most:g}"
+        bound = "" if most == float("inf") else f" and at most {most:g}"
         fits = 0 <= value <= most and value < float("inf")
-        require(fits, f"{name} is {value:g}; expected a number from 0 (off){bound}")
+        require(fits, f"the term {name!r} has the number {value:g}; expected 0, which is off, or one above{bound}")

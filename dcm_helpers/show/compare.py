@@ -27,7 +27,7 @@ def comparison(folders: Sequence[RunFolder], width: int) -> str:
     """
     names = [printable(folder.path.resolve().name) for folder in folders]
     settings = [settings_row(folder) for folder in folders]
-    default = {label(name): str(value) for name, value in default_settings().items()}
+    default = {label(name): str(value) for name, value in default_settings().items()} | {"terms": NONE}
     differ = [name for name in settings[0] if len({row[name] for row in settings}) > 1]
     equal = {name: value for name, value in settings[0].items() if name not in differ}
     told = [f"{name} {value}" for name, value in equal.items() if name in ALWAYS or value != default[name]]
@@ -61,6 +61,7 @@ def settings_row(folder: RunFolder) -> dict[str, str]:
     settings = settings_of(manifest["identity"])
     for name in ("model", "dataset", "num_examples"):  # told by what was loaded
         del settings[name]
+    settings["terms"] = " ".join(f"{name}={value:g}" for name, value in settings["terms"]) or NONE
     row = {
         "Generator": manifest["generator"]["name"],
         "dtype": settings.pop("dtype"),

@@ -150,7 +150,7 @@ def below_task_lines(below: dict | None) -> list[str]:
     named = ", ".join(map(printable, below["not_below"][:NAMED]))
     rest = f" and {len(below['not_below']) - NAMED} more" if len(below["not_below"]) > NAMED else ""
     return [
-        line("answer's loss below a task-level prompt's", percent(below)),
+        line("answers below a task-level prompt", percent(below)),
         *([line("not below", f"{named}{rest}")] if named else []),
     ]
 

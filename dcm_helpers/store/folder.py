@@ -58,6 +58,8 @@ class RunFolder:
         Raises:   FolderInUse if another process writes it; InputError if it belongs to another configuration, or
                   exists against ``resume``; OSError if it cannot be written
         """
+        above = next(each for each in (path, *path.parents) if each.exists())
+        require(above.is_dir(), f"{above} is a file; expected a folder for run folders, or a new name, as --output-dir")
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
         folder._lock = FileLock(path / ".lock", timeout=0)

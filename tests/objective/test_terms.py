@@ -282,8 +282,10 @@ def test_plain_cross_entropy_stays_itself(tiny, problems):
 
 @pytest.mark.parametrize("terms, message", [
     ((("nonsense", 1.0),), "no term 'nonsense'; expected some of: temperature, margin"),
-    ((("semantic", -1.0),), "semantic is -1; expected a number from 0"),
-    ((("semantic", math.nan),), "semantic is nan"),
+    ((("semantic", -1.0),), "the term 'semantic' has the number -1; expected 0, which is off, or one above"),
+    ((("semantic", math.nan),), "the term 'semantic' has the number nan"),
+    ((("semantic", "0.3"),), "terms is .*; expected a number in its place"),
+    (5, "terms is 5; expected names with numbers"),
     ((("semantic", 1.0), ("semantic", 2.0)), "the term 'semantic' is given 2 times"),
 ])  # fmt: skip
 def test_terms_that_cannot_be_are_named(terms, message):

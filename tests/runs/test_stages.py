@@ -102,7 +102,7 @@ def test_a_task_level_prompt_becomes_a_baseline(tmp_path, tiny64, monkeypatch, c
         question, answer = record["views"]
         assert "task" not in question["baselines"] and answer["baselines"]["task"] == losses[record["pair"]]
     assert summary["stage2"]["below_task"]["n"] == 2 and summary["stage2"]["below_task"]["not_below"] == []
-    assert "answer's loss below a task-level prompt's" in run_summary(run.folder)
+    assert "answers below a task-level prompt" in run_summary(run.folder)
     (run.folder.path / "stage2.jsonl").write_text("")
     monkeypatch.setattr("dcm_helpers.runs.stages.task_losses", None)  # the same command does not find it again
     with prepare(asked, ContentOptimizer, generator=tiny64) as run:

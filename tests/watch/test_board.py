@@ -85,7 +85,7 @@ def test_without_a_notebook_a_line_is_followed(tiny, problems, capsys):
 
 def test_stopping_in_the_middle_of_a_step_changes_nothing(tiny, problems, monkeypatch):
     """A stop between two groups of rows ends the call; nothing of the half step is told."""
-    monkeypatch.setattr("dcm_helpers.optimize.batch.POSITIONS_PER_GROUP", {"cpu": 40})
+    monkeypatch.setattr("dcm_helpers.stm.layout.POSITIONS_PER_GROUP", {"cpu": 40})
     stop, seen = threading.Event(), []
     optimizer = ContentOptimizer(tiny, CONFIG)
     original = type(optimizer.generator).head_reads
