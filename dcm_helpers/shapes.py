@@ -5,7 +5,7 @@ Each letter means one thing everywhere in the project and is never reused:
 ======  =====================================================================
 axis    meaning
 ======  =====================================================================
-``B``   problems in flight (slots of the batch)
+``B``   problems in flight (places of the batch)
 ``V``   views of a problem (the targets that its content must serve)
 ``N``   rows of one forward pass: problems x views, or prompts
 ``K``   content slots

@@ -164,6 +164,6 @@ def evaluation_costs(
 def shares(work: Work) -> dict[str, float | None]:
     """How much of what was computed was of use: slots in work while problems waited, and padding."""
     return {
-        "occupancy": work.busy_slots / work.slots if work.slots else None,
+        "occupancy": work.busy_places / work.places if work.places else None,
         "padding": work.padding / max(work.positions + work.padding, 1),
     }

@@ -84,7 +84,7 @@ def nats_at_start(study: Study, part: str) -> pd.DataFrame:
     trained = study.folder(part).manifest["identity"]["generator"].get("layers", "trained") == "trained"
     run = study.run(part) if trained else Run(study.folder(part))
     asked = [
-        Row.of(run.generator, view, slot) for slot, each in enumerate(run.solutions) for view in each.problem.views
+        Row.of(run.generator, view, place) for place, each in enumerate(run.solutions) for view in each.problem.views
     ]
     scores = iter(score_rows(run.generator, asked, run.starts, run.optimizer.K))
     rows = []

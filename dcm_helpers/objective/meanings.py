@@ -42,4 +42,4 @@ def relations(seen: Seen) -> Float[Tensor, " B"]:
     alike = slots @ slots.detach().T - seen.meanings.to(slots.dtype) @ seen.meanings.to(slots.dtype).T
     others = max(len(slots) - 1, 1)
     squared = alike.square().masked_fill(torch.eye(len(slots), dtype=torch.bool, device=slots.device), 0)
-    return seen.once((squared.sum(1) / others)[seen.layout.leading_slots])
+    return seen.once((squared.sum(1) / others)[seen.layout.leading_places])

@@ -7,7 +7,7 @@ from dcm_helpers.shapes import Float, Tensor
 
 def token_distance(seen: Seen) -> Float[Tensor, " B"]:
     """Mean Euclidean distance of each content's slots to their nearest tokens."""
-    slots = seen.contents[seen.layout.leading_slots].flatten(0, 1)
+    slots = seen.contents[seen.layout.leading_places].flatten(0, 1)
     if not len(slots):  # no content has its first row in this group
         return seen.contents.new_zeros(len(seen.contents))
     nearest = seen.generator.embed(nearest_tokens(seen.generator, slots.detach()).token).to(slots.dtype)
@@ -16,7 +16,7 @@ def token_distance(seen: Seen) -> Float[Tensor, " B"]:
 
 def norm(seen: Seen) -> Float[Tensor, " B"]:
     """Mean Euclidean norm of a content's slots."""
-    return seen.once(seen.contents[seen.layout.leading_slots].norm(dim=2).mean(1))
+    return seen.once(seen.contents[seen.layout.leading_places].norm(dim=2).mean(1))
 
 
 def travel(seen: Seen) -> Float[Tensor, " B"]:
@@ -24,6 +24,6 @@ def travel(seen: Seen) -> Float[Tensor, " B"]:
 
     At the start itself the gradient is 0, where that of a distance does not exist.
     """
-    leading = seen.layout.leading_slots
+    leading = seen.layout.leading_places
     squared = (seen.contents[leading] - seen.starts[leading]).square().sum(2)
     return seen.once((squared + (squared == 0)).sqrt().sub((squared == 0).to(squared.dtype)).mean(1))

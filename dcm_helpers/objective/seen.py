@@ -66,8 +66,8 @@ class Seen:
     def sum_of_contents(self, rows: Float[Tensor, " N"]) -> Float[Tensor, " B"]:
         """Values of rows, summed over the rows of each content."""
         reading = rows[self.layout.content_rows[:, 0]]
-        return rows.new_zeros(len(self.contents)).index_add(0, self.layout.content_slots, reading)
+        return rows.new_zeros(len(self.contents)).index_add(0, self.layout.content_places, reading)
 
     def once(self, values: Float[Tensor, " leading"]) -> Float[Tensor, " B"]:
         """Values of the contents whose first row stands in this group, so that over a step each counts once."""
-        return values.new_zeros(len(self.contents)).index_put((self.layout.leading_slots,), values)
+        return values.new_zeros(len(self.contents)).index_put((self.layout.leading_places,), values)

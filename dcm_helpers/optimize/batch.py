@@ -88,7 +88,7 @@ class Batch:
         self._layouts: dict[tuple[int, ...], tuple[Layout, Float[Tensor, " N"]]] = {}
 
     def admit(self, waiting: deque[Attempt]) -> None:
-        """Fill free slots from the front of the queue."""
+        """Fill free places from the front of the queue."""
         newcomers = [waiting.popleft() for _ in range(min(len(waiting), self.size - len(self.attempts)))]
         for attempt in newcomers:
             if not attempt.state:
@@ -106,19 +106,19 @@ class Batch:
             self.attempts += newcomers
             self._rows = []
         if waiting:
-            self.work.slots += self.size
-            self.work.busy_slots += len(self.attempts)
+            self.work.places += self.size
+            self.work.busy_places += len(self.attempts)
 
     def release_ended(self) -> list[Attempt]:
         """Take the attempts that have a reason to end out of the batch, with their state; nothing moves them again."""
-        ended = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is not None]
+        ended = [place for place, attempt in enumerate(self.attempts) if attempt.reason is not None]
         if not ended:
             return []
-        for slot in ended:
-            self.attempts[slot].state = {name: self.state[name][slot].clone() for name in self.NAMES}
-        released = [self.attempts[slot] for slot in ended]
-        stay = [slot for slot, attempt in enumerate(self.attempts) if attempt.reason is None]
-        self.attempts = [self.attempts[slot] for slot in stay]
+        for place in ended:
+            self.attempts[place].state = {name: self.state[name][place].clone() for name in self.NAMES}
+        released = [self.attempts[place] for place in ended]
+        stay = [place for place, attempt in enumerate(self.attempts) if attempt.reason is None]
+        self.attempts = [self.attempts[place] for place in stay]
         self.state = {name: tensor[stay] for name, tensor in self.state.items()}
         self.gradient = self.gradient[stay]
         self._rows = []

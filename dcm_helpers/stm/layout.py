@@ -40,7 +40,7 @@ class Row:
 
     head_ids: tuple[int, ...]
     """What stands before the content: BOS and mode, or a whole prompt."""
-    slot: int | None
+    place: int | None
     """Which content of the batch the row reads; None for a row of text alone."""
     given_ids: tuple[int, ...]
     target_ids: tuple[int, ...]
@@ -48,13 +48,13 @@ class Row:
     """Whether the row is the first of those that read its content."""
 
     @classmethod
-    def of(cls, generator: Generator, view: View, slot: int | None, leads: bool = False) -> "Row":
-        """The row in which a view reads the content in a slot of the batch."""
-        return cls(generator.bos_ids + view.mode_ids, slot, view.given_ids, view.target_ids, leads)
+    def of(cls, generator: Generator, view: View, place: int | None, leads: bool = False) -> "Row":
+        """The row in which a view reads the content at a place of the batch."""
+        return cls(generator.bos_ids + view.mode_ids, place, view.given_ids, view.target_ids, leads)
 
     def prefix_length(self, K: int) -> int:
         """Positions before the first target token."""
-        return len(self.head_ids) + (0 if self.slot is None else K) + len(self.given_ids)
+        return len(self.head_ids) + (0 if self.place is None else K) + len(self.given_ids)
 
     def length(self, K: int) -> int:
         """Positions of the row; the target's last token is predicted but never read."""
@@ -78,8 +78,8 @@ class Layout:
     content_rows: Int[Tensor, "C 1"]
     """The C rows that read a content."""
     content_columns: Int[Tensor, "C K"]
-    content_slots: Int[Tensor, " C"]
-    leading_slots: Int[Tensor, " leading"]
+    content_places: Int[Tensor, " C"]
+    leading_places: Int[Tensor, " leading"]
     """Contents whose first row stands here: over the groups of a step every content is named once."""
 
     @property
@@ -89,9 +89,9 @@ class Layout:
 
     def embeddings(self, contents: Contents | None) -> Embeddings:
         """The rows with the contents in their places; differentiable in the contents."""
-        if not len(self.content_slots):
+        if not len(self.content_places):
             return self.constants
-        values = contents[self.content_slots].to(self.constants.dtype)
+        values = contents[self.content_places].to(self.constants.dtype)
         return self.constants.index_put((self.content_rows, self.content_columns), values)
 
 
@@ -109,21 +109,21 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
     attention_mask = torch.zeros(len(rows), L, dtype=torch.long)
     target_ids = torch.zeros(len(rows), T, dtype=torch.long)
     target_mask = torch.zeros(len(rows), T, dtype=torch.bool)
-    content_rows, content_columns, content_slots = [], [], []
+    content_rows, content_columns, content_places = [], [], []
     for index, row in enumerate(rows):
         start = P - row.prefix_length(K)
         attention_mask[index, start : start + row.length(K)] = 1
         after_head = start + len(row.head_ids)
-        after_content = after_head + (0 if row.slot is None else K)
+        after_content = after_head + (0 if row.place is None else K)
         for position, tokens in ((start, row.head_ids), (after_content, row.given_ids), (P, row.target_ids[:-1])):
             ids[index, position : position + len(tokens)] = torch.tensor(tokens, dtype=torch.long)
             is_token[index, position : position + len(tokens)] = True
         target_ids[index, : len(row.target_ids)] = torch.tensor(row.target_ids, dtype=torch.long)
         target_mask[index, : len(row.target_ids)] = True
-        if row.slot is not None:
+        if row.place is not None:
             content_rows.append([index])
             content_columns.append(list(range(after_head, after_content)))
-            content_slots.append(row.slot)
+            content_places.append(row.place)
     device = generator.device
     target_rows, target_columns = target_mask.nonzero(as_tuple=True)
     constants = generator.embed(ids) * is_token.to(device)[..., None]
@@ -137,23 +137,23 @@ def lay_out(generator: Generator, rows: Sequence[Row], K: int) -> Layout:
         target_columns=target_columns.to(device),
         content_rows=torch.tensor(content_rows, dtype=torch.long, device=device).reshape(-1, 1),
         content_columns=torch.tensor(content_columns, dtype=torch.long, device=device).reshape(len(content_rows), K),
-        content_slots=torch.tensor(content_slots, dtype=torch.long, device=device),
-        leading_slots=torch.tensor([row.slot for row in rows if row.leads], dtype=torch.long, device=device),
+        content_places=torch.tensor(content_places, dtype=torch.long, device=device),
+        leading_places=torch.tensor([row.place for row in rows if row.leads], dtype=torch.long, device=device),
     )
 
 
 def view_rows(generator: Generator, problems: Sequence[Problem]) -> list[Row]:
     """The rows of all views of all problems, problem by problem; problem b reads content b of the batch."""
     return [
-        Row.of(generator, view, slot, leads=index == 0)
-        for slot, problem in enumerate(problems)
+        Row.of(generator, view, place, leads=index == 0)
+        for place, problem in enumerate(problems)
         for index, view in enumerate(problem.views)
     ]
 
 
 def positions(generator: Generator, problem: Problem, K: int) -> int:
     """Positions that a problem's longest row may take, decoding past its target included."""
-    return EXTRA_TOKENS + max(Row.of(generator, view, slot=0).length(K) for view in problem.views)
+    return EXTRA_TOKENS + max(Row.of(generator, view, place=0).length(K) for view in problem.views)
 
 
 def why_too_long(generator: Generator, problem: Problem, K: int) -> str:

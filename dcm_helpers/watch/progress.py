@@ -48,10 +48,10 @@ class Work:
     padding: int = 0
     """Positions that were computed for nothing."""
     target_tokens: int = 0
-    slots: int = 0
+    places: int = 0
     """Slots of the batch, over the steps after which problems were still waiting for one."""
-    busy_slots: int = 0
-    """Of these slots, those that held a problem."""
+    busy_places: int = 0
+    """Of these places, those that held a problem."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def test_work_is_counted_and_slots_are_refilled_at_once(tiny, problems):
     work = seen.work
     assert work.updates == sum(result.steps for result in results)
     assert work.evaluations == work.updates + len(results)
-    assert work.slots > 0 and work.busy_slots == work.slots
+    assert work.places > 0 and work.busy_places == work.places
     rows = view_rows(tiny, problems)
     per_problem = [sum(row.length(8) for row in rows[2 * slot : 2 * slot + 2]) for slot in range(len(problems))]
     assert work.positions == sum(
