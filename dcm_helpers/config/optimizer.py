@@ -57,7 +57,8 @@ class OptimizerConfig:
     ] = ()
     """A term beside cross-entropy, as listed above, and its number."""
     parameterization: Lives = "direct"
-    """Where contents live; in `held_norm` directions alone move."""
+    """Where contents live: anywhere; 'held_norm': slots keep their norm; 'mlp': behind a small network of the problem's
+    own; 'projection': in a random subspace of 64 directions."""
 
     def __post_init__(self):
         if isinstance(self.terms, Mapping):  # as a notebook would write them

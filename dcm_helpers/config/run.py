@@ -17,7 +17,8 @@ class GeneratorConfig:
     """Which frozen language model reads the STM, and where it runs."""
 
     model: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("generator", "PACKAGED"))] = "smollm2-135m"
-    """A packaged one (fetched once), a hub id such as Qwen/Qwen2.5-0.5B, or a folder written by save_pretrained."""
+    """A packaged one (fetched once), a hub id such as Qwen/Qwen2.5-0.5B, or a folder written by save_pretrained.
+    'tiny' is for tests."""
     device: str = "auto"
     """'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' (one Generator over all GPUs)."""
     dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
@@ -74,7 +75,7 @@ class RunConfig:
     """Stage 3 decodes this many converged pairs; None decodes all."""
     task_steps: int = 0
     """Steps of a task-level prompt that stage 2 compares answers with, found for half of the pairs and used on the
-    others; 0: none."""
+    others; 0: none. It knows no terms, clip or parameterization."""
     single_slot: bool = False
     """Stage 1 uses a single content slot in place of K."""
     mode_tokens: tuple[str, ...] = tuple(MODES)

@@ -49,7 +49,7 @@ class Work:
     """Positions that were computed for nothing."""
     target_tokens: int = 0
     places: int = 0
-    """Slots of the batch, over the steps after which problems were still waiting for one."""
+    """Places of the batch, over the steps after which problems were still waiting for one."""
     busy_places: int = 0
     """Of these places, those that held a problem."""
 
