@@ -21,8 +21,8 @@ from dcm_helpers.inquiry import (
     StudyConfig,
     Table,
     alone_part,
-    apart,
     counted_slots,
+    each_view,
     grouped,
     joint,
     others,
@@ -281,7 +281,7 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
 
 def across_question(config: StudyConfig) -> Question:
     """Contents for one text alone."""
-    everything = apart(joint(config.num_examples))
+    everything = each_view(joint(config.num_examples))
     again = [size for size in config.alone if size in LEARNED_AGAIN]
     asks = "one text alone, {}".format
     return Question(

@@ -15,7 +15,7 @@ from dcm_helpers.inquiry import (
     Study,
     StudyConfig,
     Table,
-    apart,
+    each_view,
     joint,
     settings,
     verdict,
@@ -36,7 +36,7 @@ SAME = 0.5
 
 def answers_alone(problems: Problems) -> Problems:
     """Of each pair the answer as a problem of its own."""
-    alone = apart(problems)
+    alone = each_view(problems)
     return lambda generator, pairs: [each for each in alone(generator, pairs) if each.views[0].kind == "answer"]
 
 

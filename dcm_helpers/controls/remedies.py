@@ -51,7 +51,7 @@ REMEDIES: dict[str, dict] = {
 """By name, the settings of each."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWS = 6
-SOUGHT = {("relations", "apart")}
+SOUGHT = {("relations", "distance")}
 """What a remedy asks for itself, so that it is no measure of it: contents of equal texts are pulled together."""
 STOPS_AT = 0.2
 """Noise, as a share of slot norms, at which decodes are looked at for clean stops and repetition."""
@@ -88,7 +88,7 @@ MEASURES = (
     Measure("clean", "stops cleanly more often", "stops cleanly less often", difference, less=False),
     Measure("question", "unseen questions likelier", "unseen questions less likely", difference),
     Measure("answer", "unseen answers likelier", "unseen answers less likely", difference),
-    Measure("apart", "solutions of a pair nearer", "solutions of a pair farther", ratio),
+    Measure("distance", "solutions of a pair nearer", "solutions of a pair farther", ratio),
 )
 
 
@@ -115,8 +115,8 @@ def remedies(study: Study) -> pd.DataFrame:
               elsewhere (share of two decoders by which it decodes exactly in bfloat16, or in float32 where the study is
               in bfloat16), radius (noise that breaks half
               of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat),
-              question and answer (nats a token of an unseen paraphrase, minus those without content), apart
-              (distance to the pair's other solution over that to solutions of others, means of slots' directions)
+              question and answer (nats a token of an unseen paraphrase, minus those without content), distance
+              (to the pair's other solution over that to solutions of others, means of slots' directions)
     """
     tables = []
     other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
@@ -133,7 +133,7 @@ def remedies(study: Study) -> pd.DataFrame:
             "radius": [radius(study.generator, each) for each in found],
             "clean": clean_shares(study.generator, found),
             **unseen(study, found),
-            "apart": apart(study.solutions(remedy_part(name)), index),
+            "distance": own_distances(study.solutions(remedy_part(name)), index),
         }
         tables.append(pd.DataFrame({"remedy": name, "pair": index, **columns}))
     return pd.concat(tables)
@@ -177,7 +177,7 @@ def unseen(study: Study, found: list[Solution]) -> dict[str, list[float]]:
     return costs
 
 
-def apart(found: list[Solution], order: list[str]) -> list[float]:
+def own_distances(found: list[Solution], order: list[str]) -> list[float]:
     """For each pair the distance of its two solutions over their mean distance to those of others."""
     contents = torch.stack([each.content for each in found]).double()
     points = torch.nn.functional.normalize(contents, dim=2).mean(1)

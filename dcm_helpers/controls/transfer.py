@@ -67,8 +67,8 @@ def likelihood_of_unseen(study: Study) -> list[Finding]:
         unseen = unseen.assign(per_token=unseen["nats"] / unseen["tokens"])
         cost = unseen.pivot(index="pair", columns="content", values="per_token")
         own, of_class = (mean((cost[which] - cost["none"]).dropna()) for which in ("own", "class"))
-        apart = [pair for pair in cost.index if not shared_words(pairs[pair], kind)]
-        unlike = mean((cost["own"] - cost["none"])[apart]) if apart else None
+        no_shared_word = [pair for pair in cost.index if not shared_words(pairs[pair], kind)]
+        unlike = mean((cost["own"] - cost["none"])[no_shared_word]) if no_shared_word else None
         found.append(
             Finding(
                 "8 transfer",

@@ -16,8 +16,8 @@ from .part import K as K
 from .part import Part as Part
 from .part import Problems as Problems
 from .part import alone_part as alone_part
-from .part import apart as apart
 from .part import counted_slots as counted_slots
+from .part import each_view as each_view
 from .part import grouped as grouped
 from .part import joint as joint
 from .part import long_pairs as long_pairs

@@ -131,7 +131,7 @@ def with_one_restart(problems: Problems) -> Problems:
     return lambda generator, pairs: problems(generator, pairs) + again(generator, pairs)
 
 
-def apart(problems: Problems) -> Problems:
+def each_view(problems: Problems) -> Problems:
     """Each view as a problem of its own, mode and all: two halves of a content that share nothing."""
     return lambda generator, pairs: [view for problem in problems(generator, pairs) for view in views_apart(problem)]
 

@@ -10,7 +10,7 @@ from stand_ins import Told
 
 from dcm_helpers.ablate import main
 from dcm_helpers.controls import remedies
-from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, apart, remedy_part, worth
+from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, own_distances, remedy_part, worth
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.study.questions import parts_of
@@ -35,7 +35,7 @@ def test_what_differs_is_told_and_nothing_else():
         ("semantic", ("steps", 0.7)),
         ("noise", ("radius", 1.4)),
         ("travel", ("answer", 0.8)),
-        ("mlp", ("apart", 1.3)),
+        ("mlp", ("distance", 1.3)),
     )
     said = {each.answer.question: each.answer.answer for each in worth(Told(made_up(better)))}
     assert said["What is semantic worth?"] == "fewer steps"
@@ -46,7 +46,7 @@ def test_what_differs_is_told_and_nothing_else():
     assert len(others) == len(REMEDIES) - 1 - len(better)
     assert sum(answer != "not shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
     relations = next(each for each in worth(Told(made_up())) if "relations" in each.measured)
-    assert not any(quantity.name == "apart" for quantity in relations.control), "it asks for that itself"
+    assert not any(quantity.name == "distance" for quantity in relations.control), "it asks for that itself"
 
 
 def test_distances_within_pairs_are_told_over_those_between():
@@ -65,7 +65,7 @@ def test_distances_within_pairs_are_told_over_those_between():
         for pair, two in angles.items()
         for angle in two
     ]
-    ratios = apart(found, ["b", "a"])
+    ratios = own_distances(found, ["b", "a"])
     between = np.mean([2 * np.sin(abs(one - other) / 2) for one in angles["a"] for other in angles["b"]])
     assert ratios == pytest.approx([2 * np.sin(0.05) / between] * 2)
 
@@ -92,7 +92,7 @@ def test_an_ablation_from_end_to_end(tmp_path, monkeypatch):
     table = Study(tmp_path).table("remedies")
     assert len(table) == 4 * 3 and set(table["remedy"]) == set(some)
     assert table["elsewhere"].between(0, 1).all() and table["radius"].between(0, 0.5).all()
-    assert table["clean"].between(0, 1).all() and (table["apart"] > 0).all()
+    assert table["clean"].between(0, 1).all() and (table["distance"] > 0).all()
     oracle, subspace = (Study(tmp_path).table(name) for name in ("oracle", "subspace"))
     assert len(oracle) == 3 and (oracle[["distance", "null", "travel"]] > 0).all(axis=None)
     assert (oracle["distilled_diverges"] < oracle["written_diverges"]).all(), "it is what is asked for"
