@@ -27,10 +27,10 @@ from dcm_helpers.inquiry import (
     restating,
     verdict,
 )
-from dcm_helpers.look import nats_after
+from dcm_helpers.look import nats_after, nats_of_tokens
 from dcm_helpers.pairs import Pair
-from dcm_helpers.stats import Estimate, Quantity, correlation, ratio_of_sums, seen_mostly
-from dcm_helpers.stm import Problem, with_view
+from dcm_helpers.stats import Estimate, Quantity, correlation, mean, ratio_of_sums, seen_mostly
+from dcm_helpers.stm import Problem, View, with_view
 
 SETS = {"long": "long answers", "restated": "short answers that restate the question"}
 """By the beginning of their parts' names: texts that share what pairs do, and that share most of what they hold."""
@@ -75,7 +75,8 @@ def limit(study: Study) -> pd.DataFrame:
 
     Returns:  one row for each problem: columns set, block, problem, true (whether the answer is its question's),
               bits_question and bits_answer (without content), told (bits that its own question as text saves the
-              answer, over what the block's other question saves it), left (bits after optimization), exact
+              answer, over what the block's other question saves it), repeated (bits of the answer's words that its own
+              question has, over those that the other one has), left (bits after optimization), exact
     """
     generator, rows = study.generator, []
     for name in SETS:
@@ -83,7 +84,7 @@ def limit(study: Study) -> pd.DataFrame:
         places: dict[tuple[int, ...], int] = {}  # the block of each question
         found = study.run(true).solutions
         kinds = [study.run(true).pairs[each.problem.pair].question_type for each in found]
-        given = {}
+        given, repeats = {}, {}
         for number, (one, other) in enumerate(blocks([each.problem for each in found], kinds)):
             for problem, partner in ((one, other), (other, one)):
                 question, answer = (problem.view(kind) for kind in ("question", "answer"))
@@ -93,6 +94,8 @@ def limit(study: Study) -> pd.DataFrame:
                 ]
                 own, others_ = (cost for (cost,) in nats_after(generator, asked, None))
                 given[answer.target_ids] = (others_ - own) * BITS
+                own, others_ = (of_words_in(generator, answer, each.view("question")) for each in (problem, partner))
+                repeats[answer.target_ids] = (own - others_) * BITS
         for part in (true, others):
             for each in study.run(part).solutions:
                 if each.problem.view("question").target_ids not in places:
@@ -111,11 +114,22 @@ def limit(study: Study) -> pd.DataFrame:
                         "true": part == true,
                         **{f"bits_{view.kind}": cost * BITS for view, cost in zip(views, alone, strict=True)},
                         "told": given[each.problem.view("answer").target_ids],
+                        "repeated": repeats[each.problem.view("answer").target_ids],
                         "left": left * BITS,
                         "exact": each.record["reconstructed"],
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def of_words_in(generator: Generator, answer: View, question: View) -> float:
+    """What those of an answer's tokens cost, in nats, whose words stand in a question; each where it stands first."""
+    texts = [[generator.text([token]).strip().lower() for token in view.target_ids[:-1]] for view in (answer, question)]
+    said, words = texts[0], {word for word in texts[1] if word.isalnum()}
+    costs = nats_of_tokens(generator, answer)
+    return sum(
+        cost for place, (word, cost) in enumerate(zip(said, costs, strict=False)) if word in words - {*said[:place]}
+    )
 
 
 def saved_when_left(table: pd.DataFrame) -> Estimate:
@@ -125,6 +139,12 @@ def saved_when_left(table: pd.DataFrame) -> Estimate:
     """
     left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
     return ratio_of_sums(left[False] - left[True], table[table["true"]].groupby("block")["told"].sum())
+
+
+def saved_over_words(table: pd.DataFrame) -> Estimate:
+    """Bits less that are left of a true pair than of an exchanged one, less those of the words that both texts have."""
+    left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
+    return mean((left[False] - left[True] - table[table["true"]].groupby("block")["repeated"].sum()) / 2)
 
 
 def saved_when_exact(table: pd.DataFrame) -> float:
@@ -160,7 +180,10 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
     """
     table, steps = study.table("limit"), study.run(limit_parts(name)[0]).optimizer.num_steps
     here = table[table["set"] == name]
-    left, true = saved_when_left(here), here[here["true"]]
+    left, over_words, true = saved_when_left(here), saved_over_words(here), here[here["true"]]
+    says = verdict(0, "no, more", "yes", left)
+    if says == "yes":
+        says += ", more than of common words" if over_words.low > 0 else ", no more than of common words shown"
     exact, left_of = (tuple(here.groupby("true")[what].mean().reindex([True, False])) for what in ("exact", "left"))
     bits = here["bits_question"] + here["bits_answer"]
     control = [
@@ -172,6 +195,8 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
             "rank correlation of both texts' bits", correlation(true["bits_question"], true["bits_answer"]), ".2g"
         ),
         Quantity("bits told of an answer", true["told"].mean(), ".1f"),
+        Quantity("bits of its words that the question has", true["repeated"].mean(), ".1f"),
+        Quantity("bits less left of a pair, less these words' bits", over_words, ".1f"),
     ]
     if here["exact"].nunique() == 2:
         control.append(Quantity("by chances of being exact instead", over_blocks(here), ".0f", percent=True))
@@ -184,10 +209,10 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
             control,
             Answer(
                 f"Is less left of pairs that belong together after {steps} steps with one slot ({SETS[name]})?",
-                verdict(0, "no, more", "yes", left),
-                "yes if the interval over blocks of two pairs lies above 0, more if below; words that both texts have "
-                "count as shared",
-                left.p,
+                says,
+                "yes if the interval over blocks of two pairs lies above 0, more if below; more than of common words "
+                "if what is less left, less the bits of those words, lies above 0, too",
+                left.p if over_words.low <= 0 else max(left.p, over_words.p),
             ),
         )
     ]

@@ -29,6 +29,7 @@ from .trajectory import travel as travel
 from .transfer import from_oracle as from_oracle
 from .transfer import nats_after as nats_after
 from .transfer import nats_and_first as nats_and_first
+from .transfer import nats_of_tokens as nats_of_tokens
 from .variety import ablated as ablated
 from .variety import expected_overlap as expected_overlap
 from .variety import found_again as found_again

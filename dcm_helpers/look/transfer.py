@@ -7,7 +7,7 @@ import torch
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import oracle_of
 from dcm_helpers.shapes import Contents
-from dcm_helpers.stm import Row, View, lay_out, score_rows, target_logits
+from dcm_helpers.stm import Row, View, lay_out, score_rows, scored, target_logits
 
 
 def nats_after(generator: Generator, views: Sequence[View], contents: Contents | None) -> list[list[float]]:
@@ -30,6 +30,13 @@ def nats_and_first(
         [(found["loss"] * len(view.target_ids), found["first"]) for found in [next(scores) for _ in slots]]
         for view in views
     ]
+
+
+@torch.no_grad()
+def nats_of_tokens(generator: Generator, view: View) -> list[float]:
+    """What each of a view's target tokens costs without any content, in nats."""
+    layout = lay_out(generator, [Row.of(generator, view, None)], 0)
+    return scored(target_logits(generator, layout, None), layout).nll[0].tolist()
 
 
 @torch.no_grad()

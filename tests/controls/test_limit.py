@@ -16,13 +16,15 @@ from dcm_helpers.controls.limit import (
     in_blocks,
     limit,
     limit_parts,
+    of_words_in,
     over_blocks,
     saved_when_exact,
     saved_when_left,
 )
 from dcm_helpers.inquiry import StudyConfig, long_pairs
-from dcm_helpers.look import nats_after
+from dcm_helpers.look import nats_after, nats_of_tokens
 from dcm_helpers.stats import seen_mostly
+from dcm_helpers.stm import View
 
 
 def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):
@@ -41,7 +43,7 @@ def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):
     assert [each.id for two in again for each in two] == [each.id for each in true], "whatever their order"
 
 
-def made_up(shares, seed, blocks=24):
+def made_up(shares, seed, blocks=24, words=0.0):
     """Blocks of two pairs at one slot that holds about 250 bits, if contents save a share of what one text tells."""
     random, rows = np.random.default_rng(seed), []
     for block in range(blocks):
@@ -52,7 +54,7 @@ def made_up(shares, seed, blocks=24):
                 bits, true = questions[q] + answers[a], q == a
                 over = bits + harder_q[q] + harder_a[a] - shares * told[a] * true - 250 + random.normal(0, 20)
                 rows.append({"block": block, "true": true, "told": told[a], "left": max(over, 0) + 5})
-                rows[-1] |= {"bits_question": questions[q], "bits_answer": answers[a]}
+                rows[-1] |= {"bits_question": questions[q], "bits_answer": answers[a], "repeated": words}
                 rows[-1]["exact"] = over + random.logistic(0, 20) < 0
     return pd.DataFrame(rows)
 
@@ -133,10 +135,28 @@ def test_every_row_says_what_its_own_texts_cost(tiny, pairs):
     assert row["bits_question"] == pytest.approx(nats_after(tiny, [question], None)[0][0] / math.log(2))
 
 
-@pytest.mark.parametrize(("shares", "says"), [(0.0, "not shown"), (2.0, "yes"), (-2.0, "no, more")])
-def test_the_answer_follows_from_what_is_left(monkeypatch, shares, says):
+def test_common_words_cost_what_they_cost_where_they_stand_first(tiny):
+    answer = View.of(tiny, "the red moon of the red planet", "A", kind="answer")
+    costs = nats_of_tokens(tiny, answer)
+    assert sum(costs) == pytest.approx(nats_after(tiny, [answer], None)[0][0], rel=1e-5)
+    said = [tiny.text([token]).strip().lower() for token in answer.target_ids[:-1]]
+    expected = sum(costs[said.index(word)] for word in {*said} if word.isalnum())
+    assert of_words_in(tiny, answer, answer) == pytest.approx(expected, rel=1e-5), "all of its words, once each"
+    assert of_words_in(tiny, answer, View.of(tiny, "?!", "Q", kind="question")) == 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "words", "says"),
+    [
+        (0.0, 0.0, "not shown"),
+        (2.0, 0.0, "yes, more than of common words"),
+        (2.0, 40.0, "yes, no more than of common words shown"),
+        (-2.0, 0.0, "no, more"),
+    ],
+)
+def test_the_answer_follows_from_what_is_left(monkeypatch, shares, words, says):
     monkeypatch.setattr("dcm_helpers.controls.limit.RESAMPLES", 40)
-    study = Told(made_up(shares, 1, 12).assign(set="long"), steps=150)
+    study = Told(made_up(shares, 1, 12, words).assign(set="long"), steps=150)
     (found,) = at_the_limit("long", study)
     assert found.answer.answer == says and "after 150 steps" in found.measured
     known = values_of(found)
