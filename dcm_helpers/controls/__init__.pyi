@@ -1,4 +1,5 @@
 from .across import across_question as across_question
+from .exactness import by_condition as by_condition
 from .exactness import exactness_question as exactness_question
 from .limit import limit_question as limit_question
 from .oracle import oracle_question as oracle_question

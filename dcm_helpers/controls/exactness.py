@@ -52,6 +52,22 @@ def exactness(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def by_condition(study: Study) -> pd.DataFrame:
+    """How many contents of each stop rule decode exactly under each condition, of how many.
+
+    Returns:  columns precision, attention, decoded, and a stop rule each
+    """
+    table = study.table("exactness")
+    alone, together = table["batch"] == 1, table["decoder"] == "ours"
+    table["decoded"] = "one by one"
+    table.loc[~alone, "decoded"] = "all together"
+    table.loc[~together, "decoded"] = "by Hugging Face's generate"
+    table = table.rename(columns={"dtype": "precision"})
+    counted = table.groupby(["precision", "attention", "decoded", "rule"], sort=False)["exact"].agg(["sum", "count"])
+    told = counted["sum"].astype(str) + " of " + counted["count"].astype(str)
+    return told.unstack("rule", sort=False).reset_index()
+
+
 def travels(study: Study) -> list[Finding]:
     """For each stop rule, the contents that stay exact under everything that was tried."""
     table, found = study.table("exactness"), []

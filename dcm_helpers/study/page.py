@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
+from dcm_helpers.controls import by_condition
 from dcm_helpers.files import write_safely
 from dcm_helpers.inquiry import SURE, Study, StudyConfig, open_study
 from dcm_helpers.stats import correlation, partial_correlation, ratio
@@ -72,7 +73,7 @@ How each answer follows from its figure:
 kinds of features the one that tells most from chance is shown, its p corrected.
 
 {markdown(findings_told(found))}
-
+{elsewhere(study)}
 ## Parts
 
 Minutes are those of forward and backward passes; where a part is not complete, reckoned from the base part. The
@@ -90,6 +91,19 @@ def alone(study: Study) -> str:
     elsewhere = "; [the same with another Generator](../replication/README.md)" if repeated else ""
     return f"""`squad/` has ids and figures of a run on SQuAD.
 [Where this stands among others](RELATED.md){elsewhere}.
+"""
+
+
+def elsewhere(study: Study) -> str:
+    """The section that says where contents are exact; nothing where that was not measured."""
+    if not study.has_table("exactness"):
+        return ""
+    return f"""
+## Where contents are exact
+
+Contents that decode exactly, by the stop rule that they were found by, in {study.config.dtype}.
+
+{markdown(by_condition(study))}
 """
 
 

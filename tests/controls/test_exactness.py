@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from stand_ins import Told, values_of
 
-from dcm_helpers.controls.exactness import travels
+from dcm_helpers.controls.exactness import by_condition, travels
 
 
 def test_one_condition_is_enough_to_break_a_content():
@@ -18,7 +18,11 @@ def test_one_condition_is_enough_to_break_a_content():
             ("exact", "confident"), range(40), ("float32", "bfloat16"), ("sdpa", "eager"), ("ours", "generate")
         )
     ]
-    exact, confident = travels(Told(pd.DataFrame(rows)))
+    study = Told(pd.DataFrame(rows))
+    told = by_condition(study).set_index(["precision", "attention", "decoded"])
+    assert told.shape == (8, 2) and told.loc[("bfloat16", "eager", "by Hugging Face's generate"), "exact"] == "37 of 40"
+    assert (told.drop(index="bfloat16", level=0) == "40 of 40").all(axis=None)
+    exact, confident = travels(study)
     known = values_of(exact)
     assert known[""].value == 37 / 40 and exact.answer.answer == "not always"
     assert known["under every kernel and batch in float32"].value == 1
