@@ -73,8 +73,7 @@ class StudyConfig:
         for name in ("num_examples", "controls", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
-        for name in ("alone", "exchanged"):
-            require(bool(getattr(self, name)), f"{name} is empty; expected some numbers of slots")
+        require(bool(self.alone), "alone is empty; expected some numbers of slots")
         for name in ("capacities", "alone", "exchanged"):
             values = getattr(self, name)
             whole = all(isinstance(value, int) and value > 0 for value in values)

@@ -113,7 +113,8 @@ def measure(study: Study, table: Table) -> None:
     on = measured_now(study, table)
     if path.exists() and measured_on(study.path).get(table.name) == on:
         return
-    print(f"{table.name}: measuring{', what it was measured on has changed' if path.exists() else ''}", file=sys.stderr)
+    why = ", since what it was measured on has changed" if path.exists() else ""
+    print(f"{table.name}: measuring{why}", file=sys.stderr)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = table.measured(study).to_json(orient="records", lines=True, double_precision=DIGITS)
     write_safely(path, rows.encode())
@@ -121,11 +122,11 @@ def measure(study: Study, table: Table) -> None:
 
 
 def measured_now(study: Study, table: Table) -> dict:
-    """What a table would be measured on now: the parts that it needs, and the settings that it depends on."""
-    return {
-        "parts": {part: digest(study.records(part)) for part in table.needs},
-        "sizes": {name: getattr(study.config, name) for name in table.sizes},
-    }
+    """What a table would be measured on now, as JSON has it: the parts that it needs, and settings that it depends on."""
+    parts = {part: digest(study.records(part)) for part in table.needs}
+    return json.loads(
+        json.dumps({"parts": parts, "sizes": {name: getattr(study.config, name) for name in table.sizes}})
+    )
 
 
 def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:
