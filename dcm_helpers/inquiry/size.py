@@ -76,8 +76,7 @@ class StudyConfig:
         require(bool(self.alone), "alone is empty; expected some numbers of slots")
         for name in ("capacities", "alone", "exchanged"):
             values = getattr(self, name)
-            whole = all(isinstance(value, int) and value > 0 for value in values)
-            require(whole, f"{name} is {values}; expected numbers of slots, 1 or more")
+            require(all(value > 0 for value in values), f"{name} is {values}; expected numbers of slots, 1 or more")
         near = self.near_tokens
         require(all(value > 0 for value in near), f"near_tokens is {near}; expected weights above 0")
 

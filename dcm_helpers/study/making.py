@@ -122,11 +122,10 @@ def measure(study: Study, table: Table) -> None:
 
 
 def measured_now(study: Study, table: Table) -> dict:
-    """What a table would be measured on now, as JSON has it: the parts that it needs, and settings that it depends on."""
+    """What a table would be measured on now, as JSON has it: parts that it needs, settings that it depends on."""
     parts = {part: digest(study.records(part)) for part in table.needs}
-    return json.loads(
-        json.dumps({"parts": parts, "sizes": {name: getattr(study.config, name) for name in table.sizes}})
-    )
+    sizes = {name: getattr(study.config, name) for name in table.sizes}
+    return json.loads(json.dumps({"parts": parts, "sizes": sizes}))
 
 
 def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:

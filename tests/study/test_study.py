@@ -99,7 +99,8 @@ def test_a_folder_says_what_size_its_study_has(tmp_path):
         ({"num_examples": "5"}, "num_examples is '5'; expected a whole number"),
         ({"dtype": "float8"}, "expected one of: 'float64'"),
         ({"alone": ()}, "alone is empty"),
-        ({"capacities": (1.5,)}, "expected numbers of slots, 1 or more"),
+        ({"capacities": (1.5,)}, "expected a whole number in its place"),
+        ({"capacities": (0,)}, "expected numbers of slots, 1 or more"),
         ({"near_tokens": (-1.0,)}, "expected weights above 0"),
     ],
 )
