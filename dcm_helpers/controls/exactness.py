@@ -1,15 +1,33 @@
 """Exactness: are contents that were exact where they were found exact under other batches, precisions and kernels?"""
 
+import itertools
+from functools import cache, partial
+
 import pandas as pd
 import torch
 
 from dcm_helpers.config import GeneratorConfig, StopRule
-from dcm_helpers.generator import load_generator
-from dcm_helpers.inquiry import NOT_SHOWN, Answer, Finding, Part, Question, Study, StudyConfig, Table, joint, settings
+from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.inquiry import (
+    NOT_SHOWN,
+    Answer,
+    Finding,
+    K,
+    Part,
+    Pieces,
+    Question,
+    Study,
+    StudyConfig,
+    Table,
+    joint,
+    settings,
+    true_part,
+)
 from dcm_helpers.look import exact_by_generate, exact_in_batches, smallest_margins
+from dcm_helpers.runs import Solution
 from dcm_helpers.stats import Quantity, share
 
-RULE_PARTS: dict[StopRule, str] = {"exact": "exact-K8", "confident": "confident-K8", "minimize": "base"}
+RULE_PARTS: dict[StopRule, str] = {"exact": true_part(K), "confident": "confident-K8", "minimize": "base"}
 """By stop rule, the part whose contents were found by it for the same pairs."""
 PRECISIONS = ("float32", "bfloat16")
 ATTENTION = ("sdpa", "eager")
@@ -19,37 +37,44 @@ GENERATED = (32,)
 """Rows in a batch of Hugging Face's ``generate``."""
 
 
-def exactness(study: Study) -> pd.DataFrame:
+def exactness(study: Study) -> Pieces:
     """Whether stored contents, in half precision, decode exactly under each precision, attention kernel and batch.
 
-    Returns:  columns rule, problem, margin (smallest logit margin, float32 with fused attention), dtype, attention,
-              decoder ('ours' or 'generate'), batch (problems, or rows of generate), exact
+    Returns:  a piece for each rule, precision and kernel, of columns rule, problem, margin (smallest logit margin, as
+              the study's own Generator has it), dtype, attention, decoder ('ours' or 'generate'), batch (problems, or
+              rows of generate), exact
     """
-    of_pairs = {record["problem"] for record in study.records(RULE_PARTS["exact"])}
-    found = {
-        rule: [each for each in study.solutions(part) if each.problem.id in of_pairs]
-        for rule, part in RULE_PARTS.items()
+
+    @cache
+    def in_precision(dtype: str) -> Generator:
+        return load_generator(GeneratorConfig(study.config.model, study.config.device, dtype))
+
+    @cache
+    def of_rule(rule: StopRule) -> tuple[list[Solution], list[float]]:
+        of_pairs = {record["problem"] for record in study.records(RULE_PARTS["exact"])}
+        found = [each for each in study.solutions(RULE_PARTS[rule]) if each.problem.id in of_pairs]
+        contents = torch.stack([each.content for each in found]).to(study.generator.device)
+        return found, smallest_margins(study.generator, [each.problem for each in found], contents)
+
+    def piece(dtype: str, attention: str, rule: StopRule) -> pd.DataFrame:
+        (found, margins), generator = of_rule(rule), in_precision(dtype)
+        generator.model.set_attn_implementation(attention)
+        problems = [each.problem for each in found]
+        contents = torch.stack([each.content for each in found]).to(generator.device)
+        tried = {("ours", size): exact_in_batches(generator, problems, contents, size) for size in BATCHES}
+        tried |= {("generate", size): exact_by_generate(generator, problems, contents, size) for size in GENERATED}
+        rows = [
+            {"rule": rule, "problem": problem.id, "margin": margin, "dtype": dtype, "attention": attention}
+            | {"decoder": decoder, "batch": batch, "exact": exact}
+            for (decoder, batch), flags in tried.items()
+            for problem, margin, exact in zip(problems, margins, flags, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    return {
+        f"{rule}, {dtype}, {attention}": partial(piece, dtype, attention, rule)
+        for dtype, attention, rule in itertools.product(PRECISIONS, ATTENTION, RULE_PARTS)
     }
-    rows, margins = [], {}
-    for dtype in PRECISIONS:
-        generator = load_generator(GeneratorConfig(study.config.model, study.config.device, dtype))
-        for attention in ATTENTION:
-            generator.model.set_attn_implementation(attention)
-            for rule, solutions in found.items():
-                problems = [each.problem for each in solutions]
-                contents = torch.stack([each.content for each in solutions]).to(generator.device)
-                if rule not in margins:
-                    margins[rule] = smallest_margins(generator, problems, contents)
-                tried = {("ours", size): exact_in_batches(generator, problems, contents, size) for size in BATCHES}
-                for size in GENERATED:
-                    tried["generate", size] = exact_by_generate(generator, problems, contents, size)
-                for (decoder, batch), flags in tried.items():
-                    for problem, margin, exact in zip(problems, margins[rule], flags, strict=True):
-                        rows.append(
-                            {"rule": rule, "problem": problem.id, "margin": margin, "dtype": dtype}
-                            | {"attention": attention, "decoder": decoder, "batch": batch, "exact": exact}
-                        )
-    return pd.DataFrame(rows)
 
 
 def by_condition(study: Study) -> pd.DataFrame:

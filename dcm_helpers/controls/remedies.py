@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from dcm_helpers.inquiry import (
     Answer,
     Finding,
     Part,
+    Pieces,
     Question,
     Study,
     StudyConfig,
@@ -107,36 +109,38 @@ def remedies_of(config: StudyConfig) -> dict[str, dict]:
     return {name: REMEDIES[name] for name in REMEDIES if name in (NONE, *(config.remedies or REMEDIES))}
 
 
-def remedies(study: Study) -> pd.DataFrame:
-    """What contents found with each remedy are like.
+def remedies(study: Study) -> Pieces:
+    """What contents found with each remedy are like; a piece is a remedy.
 
-    Returns:  one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1;
+    Returns:  of one row for each remedy and pair: columns remedy, pair, exact, steps (to exact, counted from 1;
               those of one more than it was given where there was none), evaluations (until confident),
               elsewhere (share of two decoders by which it decodes exactly in bfloat16, or in float32 where the study is
-              in bfloat16), radius (noise that breaks half
-              of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat),
-              question and answer (nats a token of an unseen paraphrase, minus those without content), distance
-              (to the pair's other solution over that to solutions of others, means of slots' directions)
+              in bfloat16), radius (noise that breaks half of the decodes, of slot norms), clean (share of decodes under
+              noise that stop and do not repeat), question and answer (nats a token of an unseen paraphrase, minus those
+              without content), distance (to the pair's other solution over that to solutions of others, means of slots'
+              directions)
     """
-    tables = []
     other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
     elsewhere = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
-    for name in remedies_of(study.config):
-        found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
-        index = [each.problem.pair for each in found]
-        records = study.per_problem(remedy_part(name)).loc[[each.problem.id for each in found]]
-        columns = {
-            "exact": records["reconstructed"].to_numpy(),
-            "evaluations": [each.record["steps_total"] + 1 for each in found],
-            "steps": records["steps_to_exact"].to_numpy() + 1,
-            "elsewhere": exact_elsewhere(elsewhere, found),
-            "radius": [radius(study.generator, each) for each in found],
-            "clean": clean_shares(study.generator, found),
-            **unseen(study, found),
-            "distance": own_distances(study.solutions(remedy_part(name)), index),
-        }
-        tables.append(pd.DataFrame({"remedy": name, "pair": index, **columns}))
-    return pd.concat(tables)
+    return {name: partial(of_remedy, study, elsewhere, name) for name in remedies_of(study.config)}
+
+
+def of_remedy(study: Study, elsewhere: Generator, name: str) -> pd.DataFrame:
+    """The rows of a remedy."""
+    found = [each for each in study.solutions(remedy_part(name)) if each.problem.restart == 0]
+    index = [each.problem.pair for each in found]
+    records = study.per_problem(remedy_part(name)).loc[[each.problem.id for each in found]]
+    columns = {
+        "exact": records["reconstructed"].to_numpy(),
+        "evaluations": [each.record["steps_total"] + 1 for each in found],
+        "steps": records["steps_to_exact"].to_numpy() + 1,
+        "elsewhere": exact_elsewhere(elsewhere, found),
+        "radius": [radius(study.generator, each) for each in found],
+        "clean": clean_shares(study.generator, found),
+        **unseen(study, found),
+        "distance": own_distances(study.solutions(remedy_part(name)), index),
+    }
+    return pd.DataFrame({"remedy": name, "pair": index, **columns})
 
 
 def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> np.ndarray:

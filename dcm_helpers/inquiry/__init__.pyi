@@ -3,6 +3,7 @@ from .finding import NOT_SHOWN as NOT_SHOWN
 from .finding import SURE as SURE
 from .finding import Answer as Answer
 from .finding import Finding as Finding
+from .finding import Pieces as Pieces
 from .finding import Question as Question
 from .finding import Table as Table
 from .finding import verdict as verdict

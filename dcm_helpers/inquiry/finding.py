@@ -1,7 +1,7 @@
 """What is asked of a study: tables that are measured on its parts, and findings that follow from them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,12 +18,17 @@ SURE = 0.05
 """An answer whose corrected p is not below this is not shown."""
 
 
+Pieces = Mapping[str, Callable[[], pd.DataFrame]]
+"""By name, what measures some rows of a table."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Something that is measured on contents, once."""
 
     name: str
-    measured: Callable[[Study], pd.DataFrame]
+    measured: Callable[[Study], pd.DataFrame | Pieces]
+    """Its rows; or, where they take long, pieces of them, so that a stop loses no more than one."""
     needs: Sequence[str]
     """Parts that must be complete."""
     sizes: Sequence[str] = ()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dcm_helpers.config import DataConfig
 from dcm_helpers.generator import Generator
-from dcm_helpers.inquiry import BITS, Answer, Finding, Question, Study, StudyConfig, Table, grouped, settings
+from dcm_helpers.inquiry import BITS, Answer, Finding, Pieces, Question, Study, StudyConfig, Table, grouped, settings
 from dcm_helpers.look import nats_after
 from dcm_helpers.optimize import Result
 from dcm_helpers.pairs import Pair, load_pairs
@@ -89,36 +89,38 @@ def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
     ]
 
 
-def prefixes(study: Study) -> pd.DataFrame:
-    """The longest beginning of each passage that one vector holds.
+def prefixes(study: Study) -> Pieces:
+    """The longest beginning of each passage that one vector holds; a piece is a passage.
 
-    Returns:  columns passage, tokens (of the longest beginning written exactly), bits (what it costs after BOS, or
+    Returns:  of columns passage, tokens (of the longest beginning written exactly), bits (what it costs after BOS, or
               EOS where the Generator has none, alone), gained (bits less that it costs after its content), whole
               (whether that is the whole passage), steps
     """
+    texts = passages(study.generator, load_pairs(DataConfig(dataset="long")).pairs)[: study.config.few]
+    return {text.id: partial(of_passage, study, text) for text in texts}
+
+
+def of_passage(study: Study, text: Problem) -> pd.DataFrame:
+    """The row of a passage."""
     config, generator = study.config, study.generator
     optimizer = settings(config, 1, "exact", num_steps=config.num_steps // 2, lr=PUBLISHED_LR)
-    texts = passages(generator, load_pairs(DataConfig(dataset="long")).pairs)[: config.few]
-    rows = []
-    for each in longest_prefixes(partial(study.solve, optimizer), texts):
-        (view,) = each.problem.views
-        # a Generator without a BOS of its own has EOS before a text
-        alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
-        without = within = 0.0
-        if view.target_ids:
-            ((without,),) = nats_after(generator, [alone], None)
-            ((within, _),) = nats_after(generator, [view], each.problem.initial[None].to(generator.device))
-        rows.append(
-            {
-                "passage": each.problem.id,
-                "tokens": len(view.target_ids),
-                "bits": without * BITS,
-                "gained": (without - within) * BITS,
-                "whole": each.whole,
-                "steps": each.steps,
-            }
-        )
-    return pd.DataFrame(rows).sort_values("passage")
+    (found,) = longest_prefixes(partial(study.solve, optimizer), [text])
+    (view,) = found.problem.views
+    # a Generator without a BOS of its own has EOS before a text
+    alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
+    without = within = 0.0
+    if view.target_ids:
+        ((without,),) = nats_after(generator, [alone], None)
+        ((within, _),) = nats_after(generator, [view], found.problem.initial[None].to(generator.device))
+    row = {
+        "passage": text.id,
+        "tokens": len(view.target_ids),
+        "bits": without * BITS,
+        "gained": (without - within) * BITS,
+        "whole": found.whole,
+        "steps": found.steps,
+    }
+    return pd.DataFrame([row])
 
 
 def how_much(study: Study) -> list[Finding]:

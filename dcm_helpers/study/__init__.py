@@ -3,7 +3,8 @@
 questions  the table of questions, and what each part takes
 told       how findings become text
 page       what was found as tables and as a page, beside another study, too
-making     parts made, tables measured
+measuring  tables, at once or in pieces
+making     parts made, then tables
 """
 
 import lazy_loader

@@ -10,28 +10,16 @@ from dcm_helpers.config import DataConfig, GeneratorConfig, RunConfig
 from dcm_helpers.errors import require
 from dcm_helpers.files import held, json_line, write_safely
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.inquiry import (
-    STORED_AS,
-    Part,
-    Stopped,
-    Study,
-    StudyConfig,
-    Table,
-    digest,
-    keep_measured_on,
-    keep_size,
-    measured_on,
-)
+from dcm_helpers.inquiry import STORED_AS, Part, Stopped, Study, StudyConfig, keep_size
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.runs import prepare
 from dcm_helpers.store import STAGES, FolderInUse
+from dcm_helpers.study.measuring import measure
 from dcm_helpers.study.questions import parts_of, tables_of
 
 CURVE_POINTS = 24
 """Points that are kept of each loss curve of a finished part."""
-DIGITS = 6
-"""Decimals that are kept of every number in a table."""
 
 
 def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str], stop: Event) -> Study | None:
@@ -96,36 +84,6 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver
                 run.optimize(2, problems, part.optimizer)
         if len(run.folder.records(2)) == len(problems) and not stop.is_set():
             run.folder.pack(2, STORED_AS, CURVE_POINTS)
-
-
-def measure(study: Study, table: Table) -> None:
-    """Make a table unless it is there and its parts are as they were, or one of them is not complete.
-
-    It is written whole, and what it was measured on beside it.
-
-    Raises:   Stopped if the study was stopped meanwhile
-    """
-    path = study.table_path(table.name)
-    missing = [part for part in table.needs if not study.complete(part)]
-    if missing:
-        print(f"{table.name}: waits for {', '.join(missing)}", file=sys.stderr)
-        return
-    on = measured_now(study, table)
-    if path.exists() and measured_on(study.path).get(table.name) == on:
-        return
-    why = ", since what it was measured on has changed" if path.exists() else ""
-    print(f"{table.name}: measuring{why}", file=sys.stderr)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = table.measured(study).to_json(orient="records", lines=True, double_precision=DIGITS)
-    write_safely(path, rows.encode())
-    keep_measured_on(study.path, table.name, on)
-
-
-def measured_now(study: Study, table: Table) -> dict:
-    """What a table would be measured on now, as JSON has it: parts that it needs, settings that it depends on."""
-    parts = {part: digest(study.records(part)) for part in table.needs}
-    sizes = {name: getattr(study.config, name) for name in table.sizes}
-    return json.loads(json.dumps({"parts": parts, "sizes": sizes}))
 
 
 def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:

@@ -1,6 +1,7 @@
 """Parts, samples and what pairs are compared with."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +26,7 @@ from dcm_helpers.inquiry import (
 )
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import joint_problems
-from dcm_helpers.study.making import measure
+from dcm_helpers.study.measuring import measure
 from dcm_helpers.study.questions import BY_NAME, QUESTIONS, parts_of, questions, tables_of
 
 
@@ -130,6 +131,42 @@ def test_a_table_is_measured_again_where_its_parts_or_its_size_changed(tmp_path,
     (tmp_path / "measured" / "on.json").write_text("[]")
     with pytest.raises(InputError, match=r"on.json is damaged; delete it; tables are measured again"):
         measure(study, table)
+
+
+def test_of_a_table_in_pieces_a_stop_loses_no_more_than_one(tmp_path):
+    """What was measured on something else is measured again, and nothing is left of the pieces in the end."""
+    asked = []
+
+    def pieces(study):
+        def piece(number):
+            asked.append(number)
+            if len(asked) == 2:
+                study.stop.set()
+            return pd.DataFrame({"number": [number], "share": [number / 3], "none": [None]})
+
+        return {f"piece {number}": partial(piece, number) for number in range(3)}
+
+    table = Table("pieces", pieces, [], ("few",))
+    with pytest.raises(Stopped):
+        measure(Study(tmp_path, config=StudyConfig(few=8)), table)
+    assert asked == [0, 1] and not (tmp_path / "measured" / "pieces.jsonl").exists()
+    study = Study(tmp_path, config=StudyConfig(few=8))
+    measure(study, table)
+    assert asked == [0, 1, 1, 2], "the first is there, and what the stop cut short is measured once more"
+    assert (
+        study.table("pieces")["share"].tolist() == [0, 0.333333, 0.666667]
+        and study.table("pieces")["none"].isna().all()
+    )
+    assert not list((tmp_path / "measured").glob("*unfinished*"))
+    asked.clear()
+    with pytest.raises(Stopped):
+        measure(Study(tmp_path, config=StudyConfig(few=9)), table)
+    asked.extend([0, 0])
+    measure(Study(tmp_path, config=StudyConfig(few=10)), table)
+    assert asked[-3:] == [0, 1, 2], "a piece that was measured on something else is none"
+    (tmp_path / "measured" / "pieces.unfinished.json").write_text("[]")
+    with pytest.raises(InputError, match="is damaged; delete it; its pieces are measured again"):
+        measure(Study(tmp_path, config=StudyConfig(few=11)), table)
 
 
 def test_what_makes_more_of_a_study_is_said_for_that_study(tmp_path):
