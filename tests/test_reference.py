@@ -85,7 +85,7 @@ def small(tmp_path_factory):
         assert main([*arguments, "--parts", "base", "restarts"]) == 0
         needed = [part.name for part in parts_of(SIZE) if part.name not in ALIKE]
         before = (folder / "base" / "stage2.jsonl").read_bytes()
-        assert {path.stem for path in (folder / "measured").iterdir()} == FROM_BASE
+        assert {path.stem for path in (folder / "measured").glob("*.jsonl")} == FROM_BASE
         assert main([*arguments, "--parts", *needed]) == 0
         yield Study(folder, config=SIZE), before
 
@@ -95,7 +95,8 @@ def test_a_study_is_made_in_parts_and_continues(small):
     assert (study.path / "base" / "stage2.jsonl").read_bytes() == before, "a finished part was made again"
     for part in ("base", "norm", "exact-long-K2", "exact-layers-random", "paraphrases", "near-0.1"):
         assert study.complete(part)
-    assert {path.stem for path in (study.path / "measured").iterdir()} == {table.name for table in tables_of(SIZE)}
+    made = {path.stem for path in (study.path / "measured").glob("*.jsonl")}
+    assert made == {table.name for table in tables_of(SIZE)}
     assert all(study.folder(part).manifest["sessions"][0]["threads"] >= 1 for part in ("base", "norm", "K2"))
 
 
@@ -188,7 +189,7 @@ def test_the_plan_and_mistakes(small, capsys):
     arguments = [*ARGUMENTS, "--output-dir", str(study.path)]
     assert main([*arguments, "--plan"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"in all [\d.]+ h, [\d.]+ MB", printed) and "exact-others1-K8" in printed
+    assert re.search(r"in all [\d.]+ h; [\d.]+ MB", printed) and "exact-others1-K8" in printed
     assert main([*arguments, "--findings"]) == 0
     assert "7d split" in capsys.readouterr().out
     assert main([*arguments, "--parts", "nonsense"]) == 2
