@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -78,6 +79,8 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver
         run.stop = stop
         problems = part.problems(generator, run.dataset.pairs)
         if part.baselines:
+            asked = {problem.pair for problem in problems}
+            run.dataset = replace(run.dataset, pairs=[pair for pair in run.dataset.pairs if pair.id in asked])
             run.run()
         else:
             with run.session():

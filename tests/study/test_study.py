@@ -3,6 +3,7 @@
 import dataclasses
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 import pytest
@@ -25,7 +26,9 @@ from dcm_helpers.inquiry import (
     size_of,
 )
 from dcm_helpers.optimize import ContentOptimizer
+from dcm_helpers.pairs import load_pairs
 from dcm_helpers.stm import joint_problems
+from dcm_helpers.study.making import make_part
 from dcm_helpers.study.measuring import measure
 from dcm_helpers.study.questions import BY_NAME, QUESTIONS, parts_of, questions, tables_of
 
@@ -167,6 +170,17 @@ def test_of_a_table_in_pieces_a_stop_loses_no_more_than_one(tmp_path):
     (tmp_path / "measured" / "pieces.unfinished.json").write_text("[]")
     with pytest.raises(InputError, match="is damaged; delete it; its pieces are measured again"):
         measure(Study(tmp_path, config=StudyConfig(few=11)), table)
+
+
+def test_a_part_has_its_pairs_alone_with_baselines_too(tmp_path, tiny):
+    """A base that takes a few pairs of the sample: it once ran them all."""
+    config = StudyConfig(model="tiny", device="cpu", num_examples=6, base=2, num_steps=2, output_dir=str(tmp_path))
+    base = parts_of(config)[0]
+    make_part(base, config, tiny, ContentOptimizer, Event())
+    study = open_study(str(tmp_path))
+    wanted = {problem.id for problem in base.problems(tiny, load_pairs(base.data(config)).pairs)}
+    assert study.complete("base") and {record["problem"] for record in study.records("base")} == wanted
+    assert len(wanted) == 2 and all(view["baselines"] for record in study.records("base") for view in record["views"])
 
 
 def test_what_makes_more_of_a_study_is_said_for_that_study(tmp_path):
