@@ -15,7 +15,5 @@ os.environ.setdefault("DCM_NUM_EXAMPLES", "6")
 os.environ.setdefault("DCM_NUM_PAIRS", "4")
 os.environ.setdefault("DCM_NUM_LIVE", "2")
 os.environ.setdefault("DCM_POINTS", "9")
-if "PYTEST_XDIST_WORKER" in os.environ:  # each worker its own: the example run of a folder is made by one process
-    os.environ["DCM_RESULTS"] = results
 os.environ.setdefault("DCM_RESULTS", results)
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling UMAP would take longer than six points do without

@@ -2,9 +2,6 @@
 
 import os
 
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # before torch is imported: cores are shared, not fought for
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
-
 from dcm_helpers.config import DataConfig, GeneratorConfig
 from dcm_helpers.generator import load_generator
 from dcm_helpers.pairs import load_pairs
