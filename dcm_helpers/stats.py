@@ -178,7 +178,7 @@ def crossed_ratio(
     For values of crossed things, as steps for questions that meet several answers: some rows and columns are harder
     than others, whatever they meet. Least squares on logs with an effect of each row and each column; Student's
     interval, whose degrees of freedom are what these effects leave. Values must repeat rows and columns often enough:
-    a single exchange of answers, in which each stands once on either side, leaves none.
+    a single exchange of answers, in which each stands once on either side, leaves one less than it has circles.
 
     Args:     values  positive;  rows, columns  of each value;  condition  whether each value was found under it
     Returns:  the ratio; n counts rows

@@ -33,6 +33,8 @@ class Told:
         self.ran = SimpleNamespace(optimizer=SimpleNamespace(num_steps=steps), pairs=pairs)
         self.config = StudyConfig(**size)
 
+    command = "python -m made_up"
+
     def table(self, name):
         return self.tables[name] if isinstance(self.tables, dict) else self.tables
 

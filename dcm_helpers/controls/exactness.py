@@ -82,12 +82,9 @@ def by_condition(study: Study) -> pd.DataFrame:
 
     Returns:  columns precision, attention, decoded, and a stop rule each
     """
-    table = study.table("exactness")
-    alone, together = table["batch"] == 1, table["decoder"] == "ours"
-    table["decoded"] = "one by one"
-    table.loc[~alone, "decoded"] = "all together"
-    table.loc[~together, "decoded"] = "by Hugging Face's generate"
-    table = table.rename(columns={"dtype": "precision"})
+    table = study.table("exactness").rename(columns={"dtype": "precision"})
+    ours = (table["batch"] == 1).map({True: "one by one", False: "all together"})
+    table = table.assign(decoded=ours.where(table["decoder"] == "ours", "by Hugging Face's generate"))
     counted = table.groupby(["precision", "attention", "decoded", "rule"], sort=False)["exact"].agg(["sum", "count"])
     told = counted["sum"].astype(str) + " of " + counted["count"].astype(str)
     return told.unstack("rule", sort=False).reset_index()

@@ -132,19 +132,28 @@ def of_words_in(generator: Generator, answer: View, question: View) -> float:
     )
 
 
+def less_left(table: pd.DataFrame) -> pd.Series:
+    """For each block the bits less that are left of its true pairs than of its exchanged ones."""
+    left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
+    return left[False] - left[True]
+
+
+def of_blocks(table: pd.DataFrame, what: str) -> pd.Series:
+    """For each block the sum over its true pairs."""
+    return table[table["true"]].groupby("block")[what].sum()
+
+
 def saved_when_left(table: pd.DataFrame) -> Estimate:
     """Bits less that are left of true pairs than of exchanged ones, over bits that a question tells of its answer.
 
     No share of what both hold in common: of what is written in time nothing is left, however much it shares.
     """
-    left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
-    return ratio_of_sums(left[False] - left[True], table[table["true"]].groupby("block")["told"].sum())
+    return ratio_of_sums(less_left(table), of_blocks(table, "told"))
 
 
 def saved_over_words(table: pd.DataFrame) -> Estimate:
     """Bits less that are left of a true pair than of an exchanged one, less those of the words that both texts have."""
-    left = table.pivot_table(index="block", columns="true", values="left", aggfunc="sum")
-    return mean((left[False] - left[True] - table[table["true"]].groupby("block")["repeated"].sum()) / 2)
+    return mean((less_left(table) - of_blocks(table, "repeated")) / 2)
 
 
 def saved_when_exact(table: pd.DataFrame) -> float:

@@ -153,7 +153,7 @@ def slower_half(study: Study, size: int, table: pd.DataFrame) -> pd.Series:
     missing = sorted(table[halves.isna().any(axis=1)]["pair"].unique())
     require(
         not missing,
-        f"{part} lacks texts of {', '.join(missing)}; python -m dcm_helpers.reference makes what is missing",
+        f"{part} lacks texts of {', '.join(missing)}; make them with: {study.command} --parts {part}",
     )
     return halves.max(axis=1)
 
