@@ -29,6 +29,7 @@ SIZE = StudyConfig(
     num_examples=6,
     num_steps=50,
     controls=4,
+    limit=4,
     landscape=3,
     few=2,
     restarts=2,

@@ -230,8 +230,8 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
 def limit_question(config: StudyConfig) -> Question:
     """Long pairs at one slot, and pairs that restate the question, each beside the same texts exchanged in blocks."""
     of_set = {
-        "long": ("long", long_pairs(config)),
-        "restated": ("pairs", restating(joint(config.controls))),
+        "long": ("long", long_pairs(config.limit)),
+        "restated": ("pairs", restating(joint(config.limit))),
     }
     parts = [
         Part(part, f"{SETS[name]}, 1 slot", long_settings(config, 1), in_blocks(problems, exchanged), dataset=dataset)

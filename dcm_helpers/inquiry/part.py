@@ -152,11 +152,11 @@ def restating(problems: Problems) -> Problems:
     return lambda generator, pairs: [restated(generator, problem) for problem in problems(generator, pairs)]
 
 
-def long_pairs(config: StudyConfig) -> Problems:
-    """Of the pairs with long answers, those with the fewest tokens: longer ones are far beyond what one slot holds."""
+def long_pairs(count: int) -> Problems:
+    """Of the pairs with long answers, so many with the fewest tokens."""
 
     def make(generator: Generator, pairs: list[Pair]) -> list[Problem]:
         found = joint_problems(generator, pairs)
-        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[: config.controls]
+        return sorted(found, key=lambda problem: sum(len(view.target_ids) for view in problem.views))[:count]
 
     return make

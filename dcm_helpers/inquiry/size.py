@@ -40,6 +40,8 @@ class StudyConfig:
     """Pairs of the base part, the point of comparison; None takes all, also those whose answer another pair has."""
     controls: int = 24
     """Pairs that are compared with controls."""
+    limit: int = 48
+    """Pairs with long answers, and pairs that restate the question, at the limit of one slot."""
     landscape: int = 16
     """Pairs that are looked at closely."""
     few: int = 8
@@ -70,7 +72,7 @@ class StudyConfig:
 
     def __post_init__(self):
         require_types(self)
-        for name in ("num_examples", "controls", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
+        for name in ("num_examples", "controls", "limit", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
         require(bool(self.alone), "alone is empty; expected some numbers of slots")

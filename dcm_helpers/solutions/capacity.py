@@ -187,7 +187,7 @@ def capacity_question(config: StudyConfig) -> Question:
                 long_part(slots),
                 f"long answers, {counted_slots(slots)}",
                 long_settings(config, slots),
-                long_pairs(config),
+                long_pairs(config.limit if slots == 1 else config.controls),
                 dataset="long",
             )
             for slots in LONG_SIZES

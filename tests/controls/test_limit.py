@@ -21,14 +21,14 @@ from dcm_helpers.controls.limit import (
     saved_when_exact,
     saved_when_left,
 )
-from dcm_helpers.inquiry import StudyConfig, long_pairs
+from dcm_helpers.inquiry import long_pairs
 from dcm_helpers.look import nats_after, nats_of_tokens
 from dcm_helpers.stats import seen_mostly
 from dcm_helpers.stm import View
 
 
 def test_blocks_hold_the_same_texts_both_ways(tiny, pairs):
-    problems = long_pairs(StudyConfig(controls=40))
+    problems = long_pairs(40)
     kinds = {pair.id: pair.question_type for pair in pairs}
     true, exchanged = (in_blocks(problems, how)(tiny, pairs) for how in (False, True))
     assert [each.id for each in true] == [each.id for each in exchanged] and len(true) >= 34
@@ -100,7 +100,7 @@ def test_every_row_says_what_its_own_texts_cost(tiny, pairs):
     solved = {}
     for name in SETS:
         for part, exchanged in zip(limit_parts(name), (False, True), strict=True):
-            problems = in_blocks(long_pairs(StudyConfig(controls=4)), exchanged)(tiny, pairs)
+            problems = in_blocks(long_pairs(4), exchanged)(tiny, pairs)
             solved[part] = [
                 SimpleNamespace(
                     problem=problem,

@@ -4,6 +4,7 @@ State is looked at, not presence: cells that turn green, curves that grow, a dec
 """
 
 import base64
+import itertools
 import os
 import re
 import secrets
@@ -101,6 +102,17 @@ def lab(example, root):
     log.close()
 
 
+def scrolled_to(page, figure):
+    """Turn the wheel until a figure is drawn: JupyterLab draws what comes into view, on a busy machine seconds later."""
+    page.locator(".jp-Notebook").hover()
+    drawn, deadline = figure.locator(".main-svg").first, time.monotonic() + 180
+    turns = itertools.cycle([*[400] * 60, *[-400] * 60])  # down, and up again past what was drawn too late
+    while not drawn.is_visible():
+        assert time.monotonic() < deadline, "the figure is not drawn"
+        page.mouse.wheel(0, next(turns))
+        page.wait_for_timeout(100)
+
+
 def choose(page, *entries):
     """An entry of JupyterLab's menus."""
     for entry in entries:
@@ -180,14 +192,7 @@ def test_a_saved_notebook_keeps_its_figures(executed, browser, lab, root, photog
     again = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     lab(again, NOTEBOOK)
     for data in ("Joint pairs: share", "Steps to exact against length"):
-        figure = again.locator(".js-plotly-plot", has_text=data)
-        again.locator(".jp-Notebook").hover()
-        for _ in range(80):  # what is far below is drawn when it scrolls into view
-            if figure.count():
-                break
-            again.mouse.wheel(0, 400)
-            again.wait_for_timeout(50)
-        figure.locator(".main-svg").first.wait_for()  # Plotly marks its place first, and draws in it later
+        scrolled_to(again, again.locator(".js-plotly-plot", has_text=data))
     again.locator(".dcm-panel").scroll_into_view_if_needed()
     assert again.locator(".dcm-panel .right").count() == 2, "the stored decode is there"
     photograph(again, "lab_reopened")
