@@ -72,7 +72,8 @@ class StudyConfig:
 
     def __post_init__(self):
         require_types(self)
-        for name in ("num_examples", "controls", "limit", "landscape", "few", "restarts", "exchanges", "shuffles", "num_steps"):
+        numbers = ("num_examples", "controls", "limit", "landscape", "few", "restarts", "exchanges", "shuffles")
+        for name in (*numbers, "num_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
         require(self.base is None or self.base >= 1, f"base is {self.base}; expected at least 1")
         require(bool(self.alone), "alone is empty; expected some numbers of slots")

@@ -103,7 +103,7 @@ def lab(example, root):
 
 
 def scrolled_to(page, figure):
-    """Turn the wheel until a figure is drawn: JupyterLab draws what comes into view, on a busy machine seconds later."""
+    """Turn the wheel until a figure is drawn: JupyterLab draws what comes into view, a busy machine seconds later."""
     page.locator(".jp-Notebook").hover()
     drawn, deadline = figure.locator(".main-svg").first, time.monotonic() + 180
     turns = itertools.cycle([*[400] * 60, *[-400] * 60])  # down, and up again past what was drawn too late
