@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +15,7 @@ from dcm_helpers.inquiry import STORED_AS, Part, Stopped, Study, StudyConfig, ke
 from dcm_helpers.optimize import MakeSolver
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.runs import prepare
+from dcm_helpers.stm import Problem
 from dcm_helpers.store import STAGES, FolderInUse
 from dcm_helpers.study.measuring import measure
 from dcm_helpers.study.questions import parts_of, tables_of
@@ -69,15 +70,19 @@ def require_parts(config: StudyConfig, names: Sequence[str]) -> None:
 
 
 def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver: MakeSolver, stop: Event) -> None:
-    """Optimize what a part lacks, and pack it once it is complete."""
+    """Optimize what a part lacks, and pack it once it is complete.
+
+    A part that grows may exchange its answers anew: what it has of other texts is done again.
+    """
     study = Study(Path(config.output_dir))
     if study.complete(part.name):
-        needed = part.problems(generator, load_pairs(part.data(config)).pairs)
-        if len(study.records(part.name)) == len(needed):
+        needed, have = part.problems(generator, load_pairs(part.data(config)).pairs), study.records(part.name)
+        if len(have) == len(needed) and not of_other_texts(have, needed):
             return
     with prepare(part.run_config(config), make_solver, generator=generator) as run:
         run.stop = stop
         problems = part.problems(generator, run.dataset.pairs)
+        run.again |= of_other_texts(run.folder.records(2), problems)
         if part.baselines:
             asked = {problem.pair for problem in problems}
             run.dataset = replace(run.dataset, pairs=[pair for pair in run.dataset.pairs if pair.id in asked])
@@ -87,6 +92,13 @@ def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver
                 run.optimize(2, problems, part.optimizer)
         if len(run.folder.records(2)) == len(problems) and not stop.is_set():
             run.folder.pack(2, STORED_AS, CURVE_POINTS)
+
+
+def of_other_texts(records: Iterable[dict], problems: Iterable[Problem]) -> set[str]:
+    """Those problems whose records are of other texts than theirs."""
+    texts = {record["problem"]: [tuple(view["target_ids"]) for view in record["views"]] for record in records}
+    ids = {problem.id: [view.target_ids for view in problem.views] for problem in problems}
+    return {name for name in texts.keys() & ids.keys() if texts[name] != ids[name]}
 
 
 def make_squad(file: str, config: StudyConfig, make_solver: MakeSolver, stop: Event) -> bool:

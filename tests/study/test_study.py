@@ -28,7 +28,7 @@ from dcm_helpers.inquiry import (
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.stm import joint_problems
-from dcm_helpers.study.making import make_part
+from dcm_helpers.study.making import make_part, of_other_texts
 from dcm_helpers.study.measuring import measure
 from dcm_helpers.study.questions import BY_NAME, QUESTIONS, parts_of, questions, tables_of
 
@@ -181,6 +181,24 @@ def test_a_part_has_its_pairs_alone_with_baselines_too(tmp_path, tiny):
     wanted = {problem.id for problem in base.problems(tiny, load_pairs(base.data(config)).pairs)}
     assert study.complete("base") and {record["problem"] for record in study.records("base")} == wanted
     assert len(wanted) == 2 and all(view["baselines"] for record in study.records("base") for view in record["views"])
+
+
+def test_a_part_that_grows_does_again_what_it_has_of_other_texts(tmp_path, tiny):
+    """With more pairs answers are exchanged within other blocks; texts that stay as they were are not touched."""
+    part, kept = "long-others-K1", {}
+    for count in (4, 8):
+        config = StudyConfig(model="tiny", device="cpu", limit=count, num_steps=2, output_dir=str(tmp_path))
+        (grown,) = (each for each in parts_of(config) if each.name == part)
+        make_part(grown, config, tiny, ContentOptimizer, Event())
+        study = Study(tmp_path)
+        assert study.complete(part)
+        asked = {each.id: each for each in grown.problems(tiny, load_pairs(grown.data(config)).pairs)}
+        found = {record["problem"]: record for record in study.records(part)}
+        assert found.keys() == asked.keys() and not of_other_texts(found.values(), asked.values())
+        same = {name for name in kept if kept[name]["views"][1]["target_ids"] == found[name]["views"][1]["target_ids"]}
+        assert all(kept[name] == found[name] for name in same)
+        assert count == 4 or kept.keys() - same, "some answers were exchanged with others"
+        kept = found
 
 
 def test_what_makes_more_of_a_study_is_said_for_that_study(tmp_path):
