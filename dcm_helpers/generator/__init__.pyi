@@ -1,8 +1,6 @@
 from .frozen import Generator as Generator
-from .hub import require_hub as require_hub
 from .load import MEMORY_ADVICE as MEMORY_ADVICE
 from .load import load_generator as load_generator
-from .packaged import PACKAGED as PACKAGED
 from .sentences import says_the_same as says_the_same
 from .sentences import sentence_embeddings as sentence_embeddings
 from .vocabulary import embedding_moments as embedding_moments

@@ -8,11 +8,10 @@ from transformers.utils import logging
 
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError, require
+from dcm_helpers.fetched import PACKAGED, PackagedGenerator, is_cached, require_hub, unpack
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
-from dcm_helpers.generator.hub import is_cached, require_hub
 from dcm_helpers.generator.layers import change_layers, compile_blocks
-from dcm_helpers.generator.packaged import PACKAGED, PackagedGenerator, unpack
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 

@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from dcm_helpers.generator.cache import CACHE, kept
-from dcm_helpers.generator.packaged import download
+from dcm_helpers.fetched import CACHE, download, kept
 from dcm_helpers.shapes import Float
 
 FILES = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")

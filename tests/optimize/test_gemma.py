@@ -5,8 +5,8 @@ import torch
 from judges import generate, prefix_embeddings, same_bits, scored_beside_plain, weights
 
 from dcm_helpers.config import GeneratorConfig, OptimizerConfig
+from dcm_helpers.fetched.cache import CACHE, what_is_wrong
 from dcm_helpers.generator import load_generator
-from dcm_helpers.generator.cache import CACHE, what_is_wrong
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.stm import joint_problems
 

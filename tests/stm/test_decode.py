@@ -8,7 +8,8 @@ from judges import generate, prefix_embeddings
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from dcm_helpers.errors import InputError
-from dcm_helpers.generator import PACKAGED, token_rows
+from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.generator import token_rows
 from dcm_helpers.generator.load import freeze
 from dcm_helpers.stm import (
     EXTRA_TOKENS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dcm_helpers.config import PROJECT
 from dcm_helpers.errors import InputError, require
-from dcm_helpers.generator.cache import CACHE, kept, sha256
+from dcm_helpers.fetched.cache import CACHE, kept, sha256
 
 
 @dataclass(frozen=True)
