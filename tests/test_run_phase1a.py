@@ -101,12 +101,12 @@ def test_lost_records_are_redone(finished, tmp_path):
 
 def what_it_is(record):
     """A record without what was measured or timed."""
-    views = [
-        {name: value for name, value in view.items() if name.endswith(("text", "ids"))} for view in record["views"]
+    texts = [
+        {name: value for name, value in view.items() if name.endswith(("_text", "_ids")) and name != "loss_text"}
+        for view in record["views"]
     ]
-    texts = [{name: value for name, value in view.items() if name != "loss_text"} for view in views]
     plain = {name: value for name, value in record.items() if isinstance(value, str | bool)}
-    return plain | {"K": record["K"], "fields": sorted(record), "views": texts}
+    return plain | {"K": record["K"], "fields": sorted(record), "texts": texts}
 
 
 def test_a_run_of_an_earlier_version_continues(finished, tmp_path):
