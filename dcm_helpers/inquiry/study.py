@@ -72,12 +72,14 @@ class Study:
         optimizer: OptimizerConfig,
         problems: Sequence[Problem],
         on_step: Callable[[Progress], None] | None = None,
+        **options,
     ) -> Iterator[Result]:
         """Find contents again, or for other problems.
 
+        Args:     options  what the solver alone knows of
         Raises:   Stopped if that was stopped
         """
-        yield from self.make_solver(self.generator, optimizer).iterate(problems, on_step, self.stop)
+        yield from self.make_solver(self.generator, optimizer).iterate(problems, on_step, self.stop, **options)
         self.require_going()
 
     def require_going(self) -> None:

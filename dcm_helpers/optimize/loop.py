@@ -50,17 +50,17 @@ class ContentOptimizer:
         problems: Sequence[Problem],
         on_step: Callable[[Progress], None] | None = None,
         stop: Event | None = None,
+        then: Callable[[Result], Sequence[Problem]] | None = None,
     ) -> Iterator[Result]:
         """Yield each problem's result as it is finished, easy ones first.
 
         Args:     on_step  called after every step;  stop  once set, nothing new is stepped: what has ended is confirmed
-                  and yielded, and the rest, in the middle of a step, too, is left unfinished
+                  and yielded, and the rest, in the middle of a step, too, is left unfinished;  then  what a result
+                  leads to: problems that are begun in the place of its own, which may have its id
         Raises:   InputError before any work if ids repeat, a row does not fit the Generator's window, or a problem does
                   not bring what a term compares with
         """
-        require_solvable(self.generator, problems, self.config.K)
-        require_told(problems, self.config)
-        waiting = deque(Attempt(problem, 0, self.config) for problem in problems)
+        waiting = deque(self._first_attempts(problems))
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
         size = self.config.batch_size or automatic_size(self.generator, problems, self.config.K)
@@ -81,6 +81,8 @@ class ContentOptimizer:
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed
+                    if then is not None:
+                        waiting.extend(self._first_attempts(then(result)))
                     yield result
                 ended = []
             if on_step is not None:
@@ -88,6 +90,15 @@ class ContentOptimizer:
                 on_step(progress)
             if stopping:
                 return
+
+    def _first_attempts(self, problems: Sequence[Problem]) -> list[Attempt]:
+        """The first attempt of each problem.
+
+        Raises:   InputError if one cannot be solved
+        """
+        require_solvable(self.generator, problems, self.config.K)
+        require_told(problems, self.config)
+        return [Attempt(problem, 0, self.config) for problem in problems]
 
     def _settle(self, ended: list[Attempt], waiting: deque[Attempt], records: dict[str, "_Record"]) -> Iterator[Result]:
         """Confirm ended attempts with the decoder; send back or restart those that fell short, yield the rest."""

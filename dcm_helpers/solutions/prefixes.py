@@ -1,6 +1,6 @@
 """Prefixes: how much of a text does one vector hold, if the text is given to it token by token?"""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,10 @@ PUBLISHED_LR = 0.1
 """That of the published capacity, which this is set beside."""
 
 
+TOGETHER = 8
+"""Passages in flight: a step of few rows costs hardly less than one of more."""
+
+
 @dataclass(frozen=True)
 class Held:
     """What of a text one content holds."""
@@ -39,40 +43,38 @@ def beginning(text: View, count: int) -> View:
     return replace(text, target_ids=text.target_ids[:count])
 
 
-def longest_prefixes(
-    solve: Callable[[Sequence[Problem]], Iterator[Result]], texts: Iterable[Problem]
-) -> Iterator[Held]:
+def longest_prefixes(solve: Callable[..., Iterator[Result]], texts: Sequence[Problem]) -> Iterator[Held]:
     """The longest beginning of each text that a content can be made to write.
 
     One token at first; each time that the beginning is written exactly by greedy decoding, the next token is added, and
     optimization goes on from the content that was found. A text is given up when one restart's steps do not suffice.
 
-    Args:     solve  finds contents;  texts  problems with one view each, whose target ends in EOS, never asked for
+    Args:     solve  finds contents, and goes on with what a result leads to, as ContentOptimizer's ``iterate`` does;
+              texts  problems with one view each, whose target ends in EOS, never asked for
     Source:   progressive cramming (ICML 2026), whose capacity is this length
     """
-    whole = {text.id: text for text in texts}
-    held = {name: Held(replace(text, views=(beginning(text.views[0], 0),)), False, 0) for name, text in whole.items()}
-    growing = list(whole)
-    while growing:
-        longer = [
-            replace(
-                held[name].problem,
-                views=(beginning(whole[name].views[0], len(held[name].problem.views[0].target_ids) + 1),),
-            )
-            for name in growing
-        ]
-        growing = []
-        for result in solve(longer):
-            name, so_far = result.problem.id, held[result.problem.id]
-            steps = so_far.steps + result.steps
-            if not result.reconstructed:
-                yield replace(so_far, steps=steps)
-                continue
-            held[name] = Held(replace(result.problem, initial=result.content), False, steps)
-            if len(result.problem.views[0].target_ids) == len(whole[name].views[0].target_ids) - 1:
-                yield replace(held[name], whole=True)
-            else:
-                growing.append(name)
+    whole = {text.id: text.views[0] for text in texts}
+    held = {text.id: Held(replace(text, views=(beginning(text.views[0], 0),)), False, 0) for text in texts}
+
+    def longer(problem: Problem) -> Problem:
+        text = whole[problem.id]
+        return replace(problem, views=(beginning(text, len(problem.views[0].target_ids) + 1),))
+
+    def growing(result: Result) -> list[Problem]:
+        """Keep what is held now, and ask for one token more."""
+        before = held[result.problem.id]
+        found = replace(before, steps=before.steps + result.steps)
+        if result.reconstructed:
+            text, (view,) = whole[result.problem.id], result.problem.views
+            ended = len(view.target_ids) == len(text.target_ids) - 1
+            found = replace(found, problem=replace(result.problem, initial=result.content), whole=ended)
+        held[result.problem.id] = found
+        return [longer(found.problem)] if result.reconstructed and not found.whole else []
+
+    for result in solve([longer(each.problem) for each in held.values()], then=growing):
+        found = held[result.problem.id]
+        if found.whole or not result.reconstructed:
+            yield found
 
 
 def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
@@ -90,37 +92,40 @@ def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
 
 
 def prefixes(study: Study) -> Pieces:
-    """The longest beginning of each passage that one vector holds; a piece is a passage.
+    """The longest beginning of each passage that one vector holds; a piece is some passages.
 
     Returns:  of columns passage, tokens (of the longest beginning written exactly), bits (what it costs after BOS, or
               EOS where the Generator has none, alone), gained (bits less that it costs after its content), whole
               (whether that is the whole passage), steps
     """
     texts = passages(study.generator, load_pairs(DataConfig(dataset="long")).pairs)[: study.config.few]
-    return {text.id: partial(of_passage, study, text) for text in texts}
+    pieces = [texts[first : first + TOGETHER] for first in range(0, len(texts), TOGETHER)]
+    return {f"from {piece[0].id}": partial(of_passages, study, piece) for piece in pieces}
 
 
-def of_passage(study: Study, text: Problem) -> pd.DataFrame:
-    """The row of a passage."""
-    config, generator = study.config, study.generator
+def of_passages(study: Study, texts: list[Problem]) -> pd.DataFrame:
+    """The rows of some passages."""
+    config, generator, rows = study.config, study.generator, []
     optimizer = settings(config, 1, "exact", num_steps=config.num_steps // 2, lr=PUBLISHED_LR)
-    (found,) = longest_prefixes(partial(study.solve, optimizer), [text])
-    (view,) = found.problem.views
-    # a Generator without a BOS of its own has EOS before a text
-    alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
-    without = within = 0.0
-    if view.target_ids:
-        ((without,),) = nats_after(generator, [alone], None)
-        ((within, _),) = nats_after(generator, [view], found.problem.initial[None].to(generator.device))
-    row = {
-        "passage": text.id,
-        "tokens": len(view.target_ids),
-        "bits": without * BITS,
-        "gained": (without - within) * BITS,
-        "whole": found.whole,
-        "steps": found.steps,
-    }
-    return pd.DataFrame([row])
+    for found in longest_prefixes(partial(study.solve, optimizer), texts):
+        (view,) = found.problem.views
+        # a Generator without a BOS of its own has EOS before a text
+        alone = replace(view, mode_ids=(), given_ids=() if generator.bos_ids else (generator.eos_id,))
+        without = within = 0.0
+        if view.target_ids:
+            ((without,),) = nats_after(generator, [alone], None)
+            ((within, _),) = nats_after(generator, [view], found.problem.initial[None].to(generator.device))
+        rows.append(
+            {
+                "passage": found.problem.id,
+                "tokens": len(view.target_ids),
+                "bits": without * BITS,
+                "gained": (without - within) * BITS,
+                "whole": found.whole,
+                "steps": found.steps,
+            }
+        )
+    return pd.DataFrame(rows).sort_values("passage")
 
 
 def how_much(study: Study) -> list[Finding]:

@@ -20,19 +20,22 @@ class OfCapacity:
     def __init__(self, results, capacity):
         self.results, self.capacity, self.starts = results, capacity, []
 
-    def iterate(self, problems):
-        for problem in problems:
+    def iterate(self, problems, then):
+        waiting = list(problems)
+        while waiting:
+            problem = waiting.pop(0)
             self.starts.append(problem.initial)
             (view,) = problem.views
             written = view.target_ids if len(view.target_ids) <= self.capacity else ()
-            result = self.results[problem.id]
-            yield replace(
-                result,
+            result = replace(
+                self.results[problem.id],
                 problem=problem,
-                content=torch.full_like(result.content, len(view.target_ids)),
-                views=(replace(result.views[0], view=view, decoded_ids=(*written, 5, 6)),),
+                content=torch.full_like(self.results[problem.id].content, len(view.target_ids)),
+                views=(replace(self.results[problem.id].views[0], view=view, decoded_ids=(*written, 5, 6)),),
                 steps=2,
             )
+            waiting += then(result)
+            yield result
 
 
 @pytest.fixture(scope="module")
