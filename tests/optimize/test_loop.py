@@ -278,7 +278,7 @@ def test_results_come_before_the_last_problem_has_ended(tiny, problems):
 
 
 def test_what_a_result_leads_to_is_begun_in_its_place(tiny, problems):
-    """Each problem twice more from where its content was left, under the same id; a batch that is full does not grow."""
+    """Each problem twice more from where its content was left, under the same id; a full batch does not grow."""
     config, begun, in_flight = replace(stop_rule="exact", batch_size=2), [], []
 
     def then(result):
