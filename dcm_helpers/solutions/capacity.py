@@ -114,6 +114,9 @@ def where_one_is_too_few(study: Study) -> list[Finding]:
     sizes = [size for size in LONG_SIZES if study.complete(long_part(size))]
     tables = {size: study.per_problem(long_part(size)).set_index("pair") for size in sizes}
     texts = study.table("long").set_index("pair")
+    for table in tables.values():  # the pairs that all sizes have: at one slot there are longer ones, too
+        texts = texts.loc[texts.index.intersection(table.index)]
+    tables = {size: table.loc[texts.index] for size, table in tables.items()}
     bits, fewest, found = texts["nats_without"] * BITS, fewest_slots(tables), []
     enough = next((size for size in sizes if share(tables[size]["reconstructed"]).low > 0.5), None)
     for size, table in tables.items():

@@ -57,3 +57,10 @@ def test_longer_answers_need_more_slots():
     assert by_size[2].answer.answer == "4 for most" and by_size[1].answer is None
     assert values_of(by_size[1])["bits of those that are: median"] == 150
     assert decides.figure[0].value.value == pytest.approx(0.95, abs=0.05)
+
+
+def test_sizes_are_compared_on_the_pairs_that_all_have():
+    """At one slot there are longer pairs, too: of those that both sizes have, all are written with one slot."""
+    parts = {"long-K1": part(210), "exact-long-K2": part(1000).iloc[:12]}
+    one, _ = where_one_is_too_few(Told(TEXTS, parts))[:2]
+    assert one.figure[0].value.value == 1 and one.figure[0].value.n == 12
