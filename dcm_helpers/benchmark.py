@@ -194,7 +194,7 @@ def scale(command: Command) -> dict:
     }
     baselines = baseline_seconds(generator, problems, [pairs[problem.pair] for problem in problems], command.K)
     print(f"\nBaselines of a pair, {generator.name}: {baselines:.2f} s of the driver")
-    own = GeneratorConfig(command.model, command.device, str(generator.dtype).removeprefix("torch."))
+    own = GeneratorConfig(command.model, command.device, generator.precision)
     print("\nWorkers on this machine beside the plain loop, updates a second")
     overhead = overhead_table(generator, own, problems, command.K, command.repeats)
     print_rows(overhead)

@@ -70,7 +70,10 @@ def execute(command: Command) -> int:
     logging.disable_progress_bar()
     try:
         with workers(command.run) as make_solver, prepare(command.run, make_solver, command.resume) as run:
-            print(f"{run.generator.name} on {run.generator.device}, {run.dataset}", file=sys.stderr)
+            print(
+                f"{run.generator.name} in {run.generator.precision} on {run.generator.device}, {run.dataset}",
+                file=sys.stderr,
+            )
             print(f"Results go to {run.folder.path}", file=sys.stderr)
             with stopping_on_interrupt(run.stop):
                 summary = run.run()

@@ -22,7 +22,7 @@ class GeneratorConfig:
     device: str = "auto"
     """'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps', or 'sharded' (one Generator over all GPUs)."""
     dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
-    """Its precision: 'auto' is bfloat16 where the device multiplies it natively, float32 elsewhere.
+    """Its precision: 'auto' is the run's own where it is continued, else what is measured to be faster here, once.
     Contents are always optimized in float32 or better."""
     compile: bool = False
     """Compile its blocks first: 20 to 60 s once, then faster steps. On a CPU it needs a C++ compiler."""

@@ -39,6 +39,9 @@ class Generator:
     bos_ids: tuple[int, ...]
     """What stands before every STM: one BOS token, or nothing."""
     eos_id: int
+    positions_at_once: int = 512
+    """The largest group of rows that is computed at once, in positions: enough to keep the device busy, and few enough
+    that rows of similar length find each other."""
     masks_cached: bool = True
     """Whether a step after cached ones is told which of these were padding; recurrent Generators must not be."""
 
@@ -57,6 +60,11 @@ class Generator:
     def dtype(self) -> torch.dtype:
         """Precision of the Generator's weights and activations."""
         return self.model.dtype
+
+    @property
+    def precision(self) -> str:
+        """The name of its dtype, as settings have it."""
+        return str(self.dtype).removeprefix("torch.")
 
     @property
     def content_dtype(self) -> torch.dtype:

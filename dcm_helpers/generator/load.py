@@ -1,5 +1,6 @@
 """Loading a Generator: a packaged one, a hub id or a folder; on a device, in a precision, frozen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from dcm_helpers.fetched import PACKAGED, PackagedGenerator, is_cached, require_
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
 from dcm_helpers.generator.layers import change_layers, compile_blocks
+from dcm_helpers.generator.pace import pace_of
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 
@@ -25,12 +27,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
     Raises:   InputError if there is no such Generator, it cannot be reached, or it does not fit the device
     """
     device = resolve_device(config.device)
-    dtype = getattr(torch, config.dtype) if config.dtype != "auto" else default_dtype(device)
     source = locate(config.model)
     options = {"device_map": "auto"} if device == "sharded" else {}
-    if dtype is torch.bfloat16 and device == torch.device("cpu"):
-        # measured with gradients, 2 cores, SmolLM2: the fused kernel's backward pass makes a step 1.3 times as long
-        options["attn_implementation"] = "eager"
     if isinstance(source, str) and not fetch:
         options["local_files_only"] = True
         require(
@@ -46,13 +44,18 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
             not (source / "adapter_config.json").exists(),
             f"model {config.model!r} is an adapter, not a model; merge it into its model and save that",
         )
+    pace = pace_of(source, torch.device("cuda") if device == "sharded" else device, fetch)
+    dtype = config.dtype if config.dtype != "auto" else pace.dtype if pace is not None else "float32"
+    measured = getattr(pace, dtype, None)
+    if measured is not None:
+        options["attn_implementation"] = measured.attention
     logging.disable_progress_bar()  # loading takes seconds, and its bar would stay in notebooks for good
     try:
         local = options.get("local_files_only", False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=local)
         # other weight files than safetensors can run code when they are read
         options |= {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
-        model, account = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options)
+        model, account = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **options)
         model = model if device == "sharded" else model.to(device)
     except torch.OutOfMemoryError as error:
         raise InputError(f"{config.model} does not fit the memory of {device}; {MEMORY_ADVICE}") from error
@@ -66,6 +69,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
     require_whole(config.model, account)
     change_layers(model, config.layers)
     generator = checked(freeze(config.model, model, tokenizer))
+    if measured is not None:
+        generator = replace(generator, positions_at_once=measured.positions)
     if config.compile:
         compile_blocks(model)
     return generator
@@ -122,19 +127,6 @@ def resolve_device(name: str) -> torch.device | str:
             f"device {name!r} cannot be used here: {reason}\n  Expected auto, cpu, cuda, cuda:1, mps or sharded."
         ) from error
     return device
-
-
-def default_dtype(device: torch.device | str) -> torch.dtype:
-    """bfloat16 where the device multiplies it natively, float32 elsewhere."""
-    kind = "cuda" if device == "sharded" else torch.device(device).type
-    if kind == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif kind == "cpu":
-        processor = torch.cpu.get_capabilities()
-        native = processor.get("avx512_bf16", False) or processor.get("amx_bf16", False)
-    else:
-        native = False
-    return torch.bfloat16 if native else torch.float32
 
 
 def locate(model: str) -> Path | str:

@@ -13,7 +13,6 @@ from dcm_helpers.stm import (
     each_group,
     groups_by_length,
     lay_out,
-    positions_per_group,
     scored,
     target_logits,
 )
@@ -56,6 +55,6 @@ def measured(
         (gradient,) = torch.autograd.grad(value, leaf)
         return value.item(), gradient, scores.nll.sum().item()
 
-    groups = groups_by_length(rows, contents.shape[1], positions_per_group(generator))
+    groups = groups_by_length(rows, contents.shape[1], generator.positions_at_once)
     values, gradients, nats = zip(*(found for _, found in each_group(groups, of_group)), strict=True)
     return sum(values), sum(gradients), sum(nats)

@@ -35,7 +35,6 @@ from dcm_helpers.stm import (
     groups_by_length,
     initial_content,
     lay_out,
-    positions_per_group,
     scored,
     target_logits,
     view_rows,
@@ -52,7 +51,7 @@ def automatic_size(generator: Generator, problems: Sequence[Problem], K: int) ->
     if not rows:
         return 1
     per_problem = sum(row.length(K) for row in rows) / len(problems)
-    return max(1, round(GROUPS_PER_STEP * positions_per_group(generator) / per_problem))
+    return max(1, round(GROUPS_PER_STEP * generator.positions_at_once / per_problem))
 
 
 class Interrupted(Exception):
@@ -79,7 +78,7 @@ class Batch:
         self.attempts: list[Attempt] = []
         self.state: dict[str, Contents] = {}
         self.gradient: Contents | None = None
-        self._most = positions_per_group(generator)
+        self._most = generator.positions_at_once
         self._rows: list[Row] = []
         self._groups: list[list[int]] = []
         self._weights: list[float] = []

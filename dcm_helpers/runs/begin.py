@@ -5,6 +5,7 @@ import json
 import platform
 import re
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dcm_helpers.pairs import SOURCES, load_pairs
 from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.stages import Phase1a
 from dcm_helpers.stm import joint_problems, mode_ids, why_too_long, with_oracle
-from dcm_helpers.store import MANIFEST, RunFolder
+from dcm_helpers.store import MANIFEST, RunFolder, differing
 
 
 def prepare(
@@ -34,7 +35,9 @@ def prepare(
     Raises:   InputError if the Generator, the pairs or the folder cannot be used
     """
     loaded = load_pairs(config.data)
-    generator = generator or load_generator(config.generator)
+    settings = {**settings_of(config), "data_fingerprint": loaded.fingerprint()}
+    if generator is None:
+        generator = load_generator(replace(config.generator, dtype=precision_to_go_on_in(config, settings)))
     dataset = loaded.writable(generator)
     problems = joint_problems(generator, dataset.pairs, config.modes)
     too_long = {each.pair: why_too_long(generator, each, config.optimizer.K) for each in problems}
@@ -45,17 +48,13 @@ def prepare(
         for pair, problem in zip(dataset.pairs, joint_problems(generator, dataset.pairs, config.modes), strict=True):
             with_oracle(generator, problem, pair)
     fingerprint = generator.fingerprint()
-    precision = str(generator.dtype).removeprefix("torch.")
-    settings = config.identity()
-    settings["generator"]["dtype"] = precision  # what 'auto' came to on this machine
-    settings["generator"]["model"] = settled(config.generator.model, PACKAGED)
-    settings["data"]["dataset"] = settled(config.data.dataset, SOURCES)
-    identity = {**settings, "generator_fingerprint": fingerprint, "data_fingerprint": loaded.fingerprint()}
+    settings["generator"]["dtype"] = generator.precision  # what 'auto' came to
+    identity = {**settings, "generator_fingerprint": fingerprint}
     manifest = {
         "generator": {
             "name": generator.name,
             "fingerprint": fingerprint,
-            "dtype": precision,
+            "dtype": generator.precision,
             "bos_ids": generator.bos_ids,
             "eos_id": generator.eos_id,
             "mode_ids": mode_ids(generator, config.modes),
@@ -92,6 +91,34 @@ def prepare(
     return Phase1a(generator, dataset, config, folder, make_solver, again=set(again))
 
 
+def settings_of(config: RunConfig) -> dict:
+    """The settings that decide results, with one name for one file."""
+    settings = config.identity()
+    settings["generator"]["model"] = settled(config.generator.model, PACKAGED)
+    settings["data"]["dataset"] = settled(config.data.dataset, SOURCES)
+    return settings
+
+
+def precision_to_go_on_in(config: RunConfig, settings: dict) -> str:
+    """The precision of the run that a configuration continues, where it leaves it open: a run keeps its own.
+
+    Of several runs that differ in nothing else, the one begun last is continued.
+
+    Returns:  what the configuration says, 'auto' included, where it does not leave it open or there is no such run
+    """
+    if config.generator.dtype != "auto":
+        return config.generator.dtype
+    results = Path(config.output_dir).expanduser()
+    names = config.run_name or f"{readable_name(config, settings)}-*"
+    for begun in sorted(results.glob(f"{names}/{MANIFEST}"), key=lambda path: path.stat().st_mtime, reverse=True):
+        manifest = RunFolder.read(begun.parent).manifest
+        precision, stored = manifest["generator"]["dtype"], manifest["identity"]
+        mine = {**stored, **settings, "generator": {**settings["generator"], "dtype": precision}}
+        if config.run_name or not any(differing(stored, json.loads(json.dumps(mine)))):
+            return precision
+    return "auto"
+
+
 def without_content(folder: RunFolder) -> dict[str, str]:
     """Finished problems whose contents are gone or damaged, each with what is wrong."""
     found = {}
@@ -106,11 +133,16 @@ def without_content(folder: RunFolder) -> dict[str, str]:
 def run_name(config: RunConfig, identity: dict) -> str:
     """A folder name that a person can read and that differs whenever results could."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
-    model, dataset = plain(identity["generator"]["model"]), plain(Path(identity["data"]["dataset"]).stem)
+    return f"{readable_name(config, identity)}-{digest}"
+
+
+def readable_name(config: RunConfig, settings: dict) -> str:
+    """What a person reads of a run in its folder's name."""
+    model, dataset = plain(settings["generator"]["model"]), plain(Path(settings["data"]["dataset"]).stem)
     optimizer = config.optimizer
     return (
         f"{model}-{dataset}-n{config.data.num_examples}-K{optimizer.K}-lr{optimizer.lr:g}"
-        f"-{optimizer.stop_rule}-seed{optimizer.seed}-{digest}"
+        f"-{optimizer.stop_rule}-seed{optimizer.seed}"
     )
 
 

@@ -11,7 +11,6 @@ from .layout import for_each_row as for_each_row
 from .layout import groups_by_length as groups_by_length
 from .layout import lay_out as lay_out
 from .layout import positions as positions
-from .layout import positions_per_group as positions_per_group
 from .layout import require_fits as require_fits
 from .layout import view_rows as view_rows
 from .layout import why_too_long as why_too_long

@@ -24,10 +24,6 @@ from dcm_helpers.stm.problem import Problem, View
 
 POSITIONS_PER_FORWARD = 4096
 """Rows are scored in groups of at most this many positions, which bounds the memory of one forward pass."""
-POSITIONS_PER_GROUP = {"cpu": 512}
-"""Rows of one step are computed in groups of at most this many positions, by device type: enough to keep the device's
-matrix multiplication busy, and few enough that rows of similar length find each other (see results/MEASUREMENTS.md)."""
-POSITIONS_PER_GROUP_ELSEWHERE = 8192
 GROUP_OVERHEAD = 16
 """Starting a group costs about as much as a full group divided by this: it reads all weights once more."""
 EXTRA_TOKENS = 8
@@ -208,11 +204,6 @@ def groups_by_length(rows: Sequence[Row], K: int, most: int = POSITIONS_PER_FORW
         groups.append(order[cut[end] : end])
         end = cut[end]
     return groups[::-1]
-
-
-def positions_per_group(generator: Generator) -> int:
-    """The largest group of rows that is computed at once, in positions."""
-    return POSITIONS_PER_GROUP.get(generator.device.type, POSITIONS_PER_GROUP_ELSEWHERE)
 
 
 def each_group(

@@ -149,7 +149,7 @@ class Fleet(Crew):
     def prepare(self, generator: Generator) -> None:
         """Take the precision and the weights of a run's Generator as those that every worker must have."""
         self._fingerprint = self._fingerprint or generator.fingerprint()
-        self.config = replace(self.config, dtype=str(generator.dtype).removeprefix("torch."))
+        self.config = replace(self.config, dtype=generator.precision)
 
     def next_job(self) -> str:
         """An id that no job of this fleet has had."""

@@ -46,7 +46,7 @@ class Worker:
             "ready",
             generator=self.generator.name,
             fingerprint=self.generator.fingerprint(),
-            dtype=str(self.generator.dtype).removeprefix("torch."),
+            dtype=self.generator.precision,
             devices=self.generator.device_names,
         )
 

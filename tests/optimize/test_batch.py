@@ -17,7 +17,6 @@ from dcm_helpers.stm import (
     each_group,
     groups_by_length,
     joint_problems,
-    positions_per_group,
     target_logits,
     view_rows,
 )
@@ -109,7 +108,7 @@ def test_padding_stays_small_and_batches_fill_groups(smollm2, pairs):
         assert size > 8
         rows = view_rows(smollm2, problems[:size])
         computed = 0
-        for group in groups_by_length(rows, K, positions_per_group(smollm2)):
+        for group in groups_by_length(rows, K, smollm2.positions_at_once):
             longest = max(rows[index].length(K) for index in group)
             computed += len(group) * longest
         assert sum(row.length(K) for row in rows) > 0.9 * computed

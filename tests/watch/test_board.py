@@ -85,9 +85,8 @@ def test_without_a_notebook_a_line_is_followed(tiny, problems, capsys):
 
 def test_stopping_in_the_middle_of_a_step_changes_nothing(tiny, problems, monkeypatch):
     """A stop between two groups of rows ends the call; nothing of the half step is told."""
-    monkeypatch.setattr("dcm_helpers.stm.layout.POSITIONS_PER_GROUP", {"cpu": 40})
     stop, seen = threading.Event(), []
-    optimizer = ContentOptimizer(tiny, CONFIG)
+    optimizer = ContentOptimizer(replace(tiny, positions_at_once=40), CONFIG)
     original = type(optimizer.generator).head_reads
 
     def stopping(self, reads):

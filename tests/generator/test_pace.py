@@ -1,0 +1,92 @@
+"""What is fastest here: decided by seconds that are known, measured for real, kept, and measured again when damaged."""
+
+import json
+import math
+
+import pytest
+import torch
+from transformers import AutoConfig
+
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.generator import load_generator
+from dcm_helpers.generator.pace import KERNELS, SIZES, measured_pace, of_one_block, pace_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def known(monkeypatch, tmp_path):
+    """A machine of known seconds: a function of precision, kernel and positions. Returns how often it was asked."""
+    monkeypatch.setattr("dcm_helpers.generator.pace.CACHE", tmp_path)
+    asked = []
+
+    def machine(seconds):
+        def seconds_of(block, kernel, positions):
+            asked.append(positions)
+            return seconds(str(block.dtype).removeprefix("torch."), kernel, positions)
+
+        monkeypatch.setattr("dcm_helpers.generator.pace.seconds_of", seconds_of)
+        return asked
+
+    return machine
+
+
+def of_tiny():
+    return of_one_block(AutoConfig.from_pretrained(PACKAGED["tiny"]))
+
+
+@pytest.mark.parametrize("share, dtype", [(0.15, "bfloat16"), (0.79, "bfloat16"), (0.9, "float32"), (2.0, "float32")])
+def test_bfloat16_has_to_save_a_fifth(known, share, dtype):
+    known(lambda name, kernel, positions: positions * (share if name == "bfloat16" else 1))
+    pace = measured_pace(of_tiny(), CPU)
+    assert pace.dtype == dtype and pace.bfloat16.seconds == pytest.approx(share * pace.float32.seconds)
+    assert pace.float32.attention == KERNELS[0] and pace.float32.positions == min(SIZES["cpu"])
+
+
+def test_kernel_and_size_are_those_of_the_precision(known):
+    """In bfloat16 the other kernel is twice as fast; in float32 it does not exist, and large groups pay."""
+
+    def seconds(name, kernel, positions):
+        other = kernel == KERNELS[1]
+        if name == "float32":
+            return math.inf if other else 100 + positions
+        return positions * (0.5 if other else 1)
+
+    known(seconds)
+    pace = measured_pace(of_tiny(), CPU)
+    assert pace.bfloat16.attention == KERNELS[1] and pace.float32.attention == KERNELS[0]
+    assert pace.bfloat16.positions == min(SIZES["cpu"]) and pace.float32.positions == max(SIZES["cpu"])
+
+
+def test_it_is_measured_once_and_said(known, capsys, tmp_path):
+    asked = known(lambda name, kernel, positions: positions * (0.5 if name == "bfloat16" else 1))
+    first = pace_of(PACKAGED["tiny"], CPU)
+    assert "--dtype auto is bfloat16" in capsys.readouterr().err
+    count = len(asked)
+    assert pace_of(PACKAGED["tiny"], CPU) == first and len(asked) == count and not capsys.readouterr().err
+    (kept,) = (tmp_path / "pace").iterdir()
+    for damage in ("", "[]", "{", json.dumps({"float32": {}}), kept.read_text().replace("sdpa", "warp")):
+        kept.write_text(damage)
+        assert pace_of(PACKAGED["tiny"], CPU) == first
+    assert len(asked) == 6 * count
+
+
+def test_a_generator_is_loaded_as_was_found(known):
+    known(lambda name, kernel, positions: positions / (1 + (name == "bfloat16") + (kernel == "eager")))
+    auto = load_generator(GeneratorConfig(model="tiny", device="cpu"))
+    assert auto.dtype is torch.bfloat16 and auto.model.config._attn_implementation == "eager"
+    assert auto.positions_at_once == 256
+    named = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64"))
+    assert named.dtype is torch.float64, "what is named is taken"
+
+
+def test_a_real_block_is_measured_without_drawing_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dcm_helpers.generator.pace.CACHE", tmp_path)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    pace = pace_of(PACKAGED["tiny"], CPU)
+    assert torch.equal(torch.rand(3), expected)
+    assert 0 < pace.float32.seconds < 5 and pace.bfloat16.positions in SIZES["cpu"]
+    assert pace_of(tmp_path, CPU) is None and "cannot be measured" in capsys.readouterr().err
