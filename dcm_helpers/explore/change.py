@@ -26,7 +26,7 @@ class Change:
         changed = content.clone()
         slots = range(len(content))
         if self.blend_with is not None and self.blend and self.blend_with.shape == content.shape:
-            changed = changed + self.blend * (self.blend_with - changed)
+            changed = changed.lerp(self.blend_with, self.blend)  # exact at both ends
         changed[[slot for slot in self.emptied if slot in slots]] = 0
         if self.swapped is not None and set(self.swapped) <= set(slots):
             changed[list(self.swapped)] = changed[list(reversed(self.swapped))]

@@ -13,7 +13,7 @@ from dcm_helpers.fetched import PACKAGED, PackagedGenerator, is_cached, require_
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
 from dcm_helpers.generator.layers import change_layers, compile_blocks
-from dcm_helpers.generator.pace import pace_of
+from dcm_helpers.generator.pace import PRECISIONS, pace_of
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 
@@ -44,7 +44,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
             not (source / "adapter_config.json").exists(),
             f"model {config.model!r} is an adapter, not a model; merge it into its model and save that",
         )
-    pace = pace_of(source, torch.device("cuda") if device == "sharded" else device, fetch)
+    place = torch.device("cuda") if device == "sharded" else device
+    pace = pace_of(source, place, fetch) if config.dtype in ("auto", *PRECISIONS) else None
     dtype = config.dtype if config.dtype != "auto" else pace.dtype if pace is not None else "float32"
     measured = getattr(pace, dtype, None)
     if measured is not None:

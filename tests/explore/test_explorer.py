@@ -101,8 +101,8 @@ def test_every_control_changes_what_is_read(explorer):
     swapped, _ = explorer.decode(one, explorer.change({**NOTHING, "swapped": [0, 7]}))
     assert torch.equal(swapped[0], content[7])
     blended, views = explorer.decode(one, explorer.change({**NOTHING, "blend": 1.0, "other": names[1]}))
-    assert torch.allclose(blended, explorer.contents[other], atol=1e-6)
-    # bfloat16 rounds the blend, which may write on otherwise after its first token
+    assert torch.equal(blended, explorer.contents[other])
+    # read beside other targets than its own, a content is rounded otherwise in bfloat16, and may write on otherwise
     for view, own in zip(views, explorer.decode(other, Change())[1], strict=True):
         (text, p), (same, near) = view["tokens"][0], own["tokens"][0]
         assert text == same and p == pytest.approx(near, abs=0.05)
