@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dcm_helpers.stm import Problem
 
 METHODS = ("ours", "ours, settings of the static batch", "static batch", "one pair at a time", "PEFT prompt tuning")
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ class Command:
 def speed(command: Command) -> dict:
     """The part 'speed': cost of a step by precision and compile setting."""
     from dcm_helpers.bench import evaluation_costs, matmul_ceiling
+    from dcm_helpers.generator import PRECISIONS
 
     tables = {}
     for precision in PRECISIONS:

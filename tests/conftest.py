@@ -24,6 +24,14 @@ settings.load_profile("few")
 SQUAD_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "squad_v2_sample.json"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def paces(tmp_path_factory):
+    """What tests measure beside other work is kept apart from what runs go by."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dcm_helpers.generator.pace.CACHE", tmp_path_factory.mktemp("paces"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """The tiny Generator in float32."""

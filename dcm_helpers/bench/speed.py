@@ -110,7 +110,7 @@ def our_step(
     generator: Generator, problems: Sequence[Problem], config: OptimizerConfig
 ) -> tuple[Callable[[], None], Batch]:
     """Work that evaluates and updates as many problems as our loop has in flight, and their batch."""
-    batch = Batch(generator, config, size=config.batch_size or automatic_size(generator, problems, config.K))
+    batch = Batch(generator, config, size=config.batch_size or automatic_size(generator, problems, config))
     batch.admit(deque(Attempt(problem, 0, config) for problem in problems))
 
     def step() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import GeneratorConfig, StopRule
-from dcm_helpers.generator import Generator, load_generator
+from dcm_helpers.generator import KERNELS, PRECISIONS, Generator, load_generator
 from dcm_helpers.inquiry import (
     NOT_SHOWN,
     Answer,
@@ -29,8 +29,6 @@ from dcm_helpers.stats import Quantity, share
 
 RULE_PARTS: dict[StopRule, str] = {"exact": true_part(K), "confident": "confident-K8", "minimize": "base"}
 """By stop rule, the part whose contents were found by it for the same pairs."""
-PRECISIONS = ("float32", "bfloat16")
-ATTENTION = ("sdpa", "eager")
 BATCHES = (1, 97)
 """Problems in a batch of this project's decoder."""
 GENERATED = (32,)
@@ -73,7 +71,7 @@ def exactness(study: Study) -> Pieces:
 
     return {
         f"{rule}, {dtype}, {attention}": partial(piece, dtype, attention, rule)
-        for dtype, attention, rule in itertools.product(PRECISIONS, ATTENTION, RULE_PARTS)
+        for dtype, attention, rule in itertools.product(PRECISIONS, KERNELS, RULE_PARTS)
     }
 
 

@@ -67,6 +67,11 @@ class Generator:
         return str(self.dtype).removeprefix("torch.")
 
     @property
+    def attention(self) -> str:
+        """The name of the attention kernel."""
+        return self.model.config._attn_implementation
+
+    @property
     def content_dtype(self) -> torch.dtype:
         """Precision of contents and optimizer state: float32, or float64 for a float64 Generator."""
         return torch.promote_types(torch.float32, self.dtype)

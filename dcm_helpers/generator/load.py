@@ -13,7 +13,7 @@ from dcm_helpers.fetched import PACKAGED, PackagedGenerator, is_cached, require_
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
 from dcm_helpers.generator.layers import change_layers, compile_blocks
-from dcm_helpers.generator.pace import PRECISIONS, pace_of
+from dcm_helpers.generator.pace import PRECISIONS, pace_of, usual_dtype, usual_positions
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 
@@ -46,7 +46,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
         )
     place = torch.device("cuda") if device == "sharded" else device
     pace = pace_of(source, place, fetch) if config.dtype in ("auto", *PRECISIONS) else None
-    dtype = config.dtype if config.dtype != "auto" else pace.dtype if pace is not None else "float32"
+    fastest = pace.dtype if pace is not None else usual_dtype(place)
+    dtype = fastest if config.dtype == "auto" else config.dtype
     measured = getattr(pace, dtype, None)
     if measured is not None:
         options["attn_implementation"] = measured.attention
@@ -69,9 +70,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
         ) from error
     require_whole(config.model, account)
     change_layers(model, config.layers)
-    generator = checked(freeze(config.model, model, tokenizer))
-    if measured is not None:
-        generator = replace(generator, positions_at_once=measured.positions)
+    positions = measured.positions if measured is not None else usual_positions(place)
+    generator = replace(checked(freeze(config.model, model, tokenizer)), positions_at_once=positions)
     if config.compile:
         compile_blocks(model)
     return generator

@@ -5,6 +5,8 @@ each machine and kind of Generator, and kept. What a processor reports does not 
 multiplies it seven times as fast as float32, the other half as fast (results/MEASUREMENTS.md).
 """
 
+import contextlib
+import copy
 import dataclasses
 import hashlib
 import json
@@ -12,10 +14,12 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from dcm_helpers.errors import InputError, require
@@ -32,10 +36,14 @@ NEAR = 1.05
 small group are more alike in length."""
 SIZES = {"cpu": (256, 512, 1024)}
 SIZES_ELSEWHERE = (2048, 4096, 8192)
-"""Positions of a group that are tried, by type of device."""
+"""Positions of a group that are tried, by type of device; the one in the middle is the usual one."""
 ROW = 32
 """Positions of a row, as those of short pairs have."""
-TRIES = 2
+LONG_ROW = 128
+"""Positions of a row that kernels are compared on: they differ in what they make of long ones."""
+TRIES = 3
+ENOUGH = 0.05
+"""Seconds: small blocks are tried more often, until they took so many together."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,23 @@ class Measured:
 
 @dataclass(frozen=True)
 class Pace:
-    """What is fastest in both precisions."""
+    """What is fastest in both precisions; None for one in which the block cannot be computed here."""
 
-    float32: Measured
-    bfloat16: Measured
+    float32: Measured | None
+    bfloat16: Measured | None
 
     @property
     def dtype(self) -> str:
         """The precision to take."""
+        if self.float32 is None or self.bfloat16 is None:
+            return "float32" if self.bfloat16 is None else "bfloat16"
         return "bfloat16" if self.bfloat16.seconds <= WORTH * self.float32.seconds else "float32"
 
     def __str__(self) -> str:
-        float32, bfloat16 = (1000 * each.seconds for each in (self.float32, self.bfloat16))
-        return f"a block takes {float32:.3g} ms in float32 and {bfloat16:.3g} ms in bfloat16 for 1000 positions"
+        seconds = {name: getattr(self, name) for name in PRECISIONS}
+        told = [f"{1000 * each.seconds:.3g} ms in {name}" for name, each in seconds.items() if each is not None]
+        failed = [f"; it cannot be computed in {name}" for name, each in seconds.items() if each is None]
+        return f"a block takes {' and '.join(told)} for 1000 positions{''.join(failed)}"
 
 
 def pace_of(source: Path | str, device: torch.device, fetch: bool = True) -> Pace | None:
@@ -75,18 +87,62 @@ def pace_of(source: Path | str, device: torch.device, fetch: bool = True) -> Pac
     """
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=not fetch)
-        sample = of_one_block(config)
-        path = CACHE / "pace" / f"{machine_and_shapes(sample, device)}.json"
-        if (pace := kept_pace(path)) is None:
-            pace = measured_pace(sample, device)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_safely(path, json.dumps(dataclasses.asdict(pace), indent=1).encode() + b"\n")
-            print(f"Measured on {device}: {pace}; --dtype auto is {pace.dtype}", file=sys.stderr)
+        return pace_of_block(of_one_block(config), device)
     except Exception as error:  # a configuration of any kind on any device; loading it for good says what is wrong
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         print(f"How fast a block of {source} is here cannot be measured: {reason}", file=sys.stderr)
         return None
+
+
+def pace_of_block(sample: PretrainedConfig, device: torch.device) -> Pace:
+    """What is kept of a block, or what is measured now and kept where the cache can be written."""
+    on = machine_and_shapes(sample, device)
+    name = hashlib.sha256(json.dumps(on, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    path = CACHE / "pace" / f"{name}.json"
+    if (pace := kept_pace(path)) is not None:
+        return pace
+    with alone(path.parent):
+        if (pace := kept_pace(path)) is not None:  # another process was first
+            return pace
+        pace = measured_pace(sample, device)
+        print(f"Measured on {device}: {pace}; --dtype auto is {pace.dtype}", file=sys.stderr)
+        try:
+            stored = {**dataclasses.asdict(pace), "on": on}
+            write_safely(path, json.dumps(stored, indent=1, default=str).encode() + b"\n")
+        except OSError as error:
+            print(f"It is not kept, and measured again next time: {error}", file=sys.stderr)
     return pace
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process measures at a time, since two would slow each other; where no lock can be written, all do."""
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def usual_dtype(device: torch.device) -> str:
+    """The precision to take where none can be measured."""
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def sizes_for(device: torch.device) -> tuple[int, int, int]:
+    """Positions of a group that are tried on a device."""
+    return SIZES.get(device.type, SIZES_ELSEWHERE)
+
+
+def usual_positions(device: torch.device) -> int:
+    """The size of a group where none is measured."""
+    return sizes_for(device)[1]
 
 
 def kept_pace(path: Path) -> Pace | None:
@@ -95,19 +151,24 @@ def kept_pace(path: Path) -> Pace | None:
         return None
     try:
         stored = parsed_json(read_text(path), str(path), "delete it; it is measured again")
-        pace = Pace(**{name: Measured(**stored[name]) for name in PRECISIONS})
-        for each in (pace.float32, pace.bfloat16):
+        measured = {name: Measured(**stored[name]) for name in PRECISIONS if stored[name] is not None}
+        require(bool(measured), f"{path} is damaged")
+        for each in measured.values():
             require(each.attention in KERNELS and each.positions >= ROW and each.seconds > 0, f"{path} is damaged")
     except (InputError, TypeError, LookupError):
         return None
-    return pace
+    return Pace(**{name: measured.get(name) for name in PRECISIONS})
 
 
-def machine_and_shapes(sample: PretrainedConfig, device: torch.device) -> str:
-    """A name for this processor or GPU, so many threads, this torch, and blocks of these shapes."""
-    unit = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    told = [unit, str(device), torch.get_num_threads(), torch.__version__, sample.to_dict()]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:24]
+def machine_and_shapes(sample: PretrainedConfig, device: torch.device) -> dict:
+    """What a measurement holds for: this processor or GPU, so many threads, this torch, blocks of these shapes."""
+    return {
+        "unit": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "block": sample.to_dict(),
+    }
 
 
 def processor() -> str:
@@ -125,50 +186,70 @@ def of_one_block(config: PretrainedConfig) -> PretrainedConfig:
     text.num_hidden_layers, text.vocab_size = 1, 256
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):  # which may lie beyond so few tokens
         setattr(text, name, None)
-    if getattr(text, "layer_types", None):
-        text.layer_types = text.layer_types[-1:]  # of several kinds, the last is full attention
+    if kinds := getattr(text, "layer_types", None):
+        text.layer_types = ["full_attention" if "full_attention" in kinds else kinds[-1]]
+    text.name_or_path = ""  # the same shapes anywhere are the same
     return text
 
 
 def measured_pace(sample: PretrainedConfig, device: torch.device) -> Pace:
-    """Time both precisions, each with both kernels, and then groups of all sizes."""
-    sizes = SIZES.get(device.type, SIZES_ELSEWHERE)
+    """Time both precisions, each with both kernels, and then groups of all sizes.
+
+    Raises:   InputError if the block can be computed in neither precision
+    """
+    sizes = sizes_for(device)
     with torch.random.fork_rng(devices=[]):  # whoever loads a Generator draws the same numbers after it
-        block = AutoModel.from_config(sample, dtype=torch.float32).to(device).eval().requires_grad_(False)
+        block = AutoModel.from_config(sample, dtype=torch.float32).eval().requires_grad_(False)
+    blocks = {name: copy.deepcopy(block).to(device, getattr(torch, name)) for name in PRECISIONS}
+    usual, other = (least_seconds(blocks, dict.fromkeys(PRECISIONS, kernel), sizes[1], LONG_ROW) for kernel in KERNELS)
+    attention = {name: KERNELS[other[name] < WORTH * usual[name]] for name in PRECISIONS}
+    taken = {size: least_seconds(blocks, attention, size, ROW) for size in sizes}
     found = {}
     for name in PRECISIONS:
-        block = block.to(getattr(torch, name))
-        usual, other = (seconds_of(block, kernel, sizes[1]) for kernel in KERNELS)
-        attention = KERNELS[other <= WORTH * usual]
-        taken = {size: seconds_of(block, attention, size) / size for size in sizes}
-        positions = next(size for size in sizes if taken[size] <= NEAR * min(taken.values()))
-        found[name] = Measured(attention, positions, 1000 * taken[positions])
+        per_position = {size: seconds[name] / size for size, seconds in taken.items()}
+        positions = next(size for size in sizes if per_position[size] <= NEAR * min(per_position.values()))
+        computed = math.isfinite(per_position[positions])
+        found[name] = Measured(attention[name], positions, 1000 * per_position[positions]) if computed else None
+    require(any(found.values()), f"it can be computed neither in {' nor in '.join(PRECISIONS)}")
     return Pace(**found)
 
 
-def seconds_of(block: PreTrainedModel, kernel: str, positions: int) -> float:
-    """The least seconds of some tries for a group of rows, forward and back to what it reads, after one for nothing.
+def least_seconds(
+    blocks: Mapping[str, PreTrainedModel], kernels: Mapping[str, str], positions: int, row: int
+) -> dict[str, float]:
+    """The least seconds of some tries in each precision, after one for nothing.
 
-    Infinite for a kernel that the block does not have.
+    Precisions take turns, so that whatever else a machine is busy with slows both.
+    """
+    taken = {name: [seconds_of(block, kernels[name], positions, row)] for name, block in blocks.items()}
+    tries = 0
+    while tries < TRIES or sum(map(sum, taken.values())) < ENOUGH:
+        for name, block in blocks.items():
+            taken[name].append(seconds_of(block, kernels[name], positions, row))
+        tries += 1
+    return {name: min(each[1:]) for name, each in taken.items()}
+
+
+def seconds_of(block: PreTrainedModel, kernel: str, positions: int, row: int) -> float:
+    """The seconds that a group of rows takes, forward and back to what it reads.
+
+    Infinite for a kernel that the block does not have, or a precision in which it does not fit or cannot be computed.
     """
     try:
         block.set_attn_implementation(kernel)
-    except (ValueError, ImportError):
-        return math.inf
-    width = block.get_input_embeddings().weight.shape[1]
-    row = torch.linspace(-1, 1, width, dtype=block.dtype, device=block.device)
-    reads = row.repeat(positions // ROW, ROW, 1).requires_grad_()
-    mask = torch.ones(reads.shape[:2], dtype=torch.long, device=block.device)
-    mask[:, 0] = 0  # padded, as all rows but the longest are
-    taken = []
-    for _ in range(TRIES + 1):
+        width = block.get_input_embeddings().weight.shape[1]
+        slot = torch.linspace(-1, 1, width, dtype=block.dtype, device=block.device)
+        reads = slot.repeat(positions // row, row, 1).requires_grad_()
+        mask = torch.ones(reads.shape[:2], dtype=torch.long, device=block.device)
+        mask[:, 0] = 0  # padded, as all rows but the longest are
         wait_for(block.device)
         started = time.perf_counter()
         states = block(inputs_embeds=reads, attention_mask=mask, use_cache=False).last_hidden_state
         torch.autograd.grad(states.sum(), reads)
         wait_for(block.device)
-        taken.append(time.perf_counter() - started)
-    return min(taken[1:])
+        return time.perf_counter() - started
+    except (ValueError, ImportError, RuntimeError):
+        return math.inf
 
 
 def wait_for(device: torch.device) -> None:

@@ -43,14 +43,18 @@ from dcm_helpers.watch import Work
 
 GROUPS_PER_STEP = 4
 """A batch of automatic size fills about this many groups."""
+COUPLED = 16
+"""Problems in flight where a term compares them with each other: no machine's pace may decide what is minimized."""
 
 
-def automatic_size(generator: Generator, problems: Sequence[Problem], K: int) -> int:
+def automatic_size(generator: Generator, problems: Sequence[Problem], config: OptimizerConfig) -> int:
     """How many problems to have in flight: enough for a few full groups of rows."""
+    if dict(config.terms).get("relations"):
+        return COUPLED
     rows = view_rows(generator, problems)
     if not rows:
         return 1
-    per_problem = sum(row.length(K) for row in rows) / len(problems)
+    per_problem = sum(row.length(config.K) for row in rows) / len(problems)
     return max(1, round(GROUPS_PER_STEP * generator.positions_at_once / per_problem))
 
 

@@ -14,6 +14,7 @@ from threading import Event
 import torch
 
 from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize.attempt import Attempt
 from dcm_helpers.optimize.batch import Batch, automatic_size
@@ -40,9 +41,14 @@ class ContentOptimizer:
         self.set_aside: dict[str, str] = {}
         """No problem is given up here."""
 
-    def optimize(self, problems: Sequence[Problem], **options) -> list[Result]:
-        """Optimize all problems and return their results in the order given; see :meth:`iterate` for the options."""
-        results = {result.problem.id: result for result in self.iterate(problems, **options)}
+    def optimize(
+        self,
+        problems: Sequence[Problem],
+        on_step: Callable[[Progress], None] | None = None,
+        stop: Event | None = None,
+    ) -> list[Result]:
+        """Optimize all problems and return their results in the order given; see :meth:`iterate`."""
+        results = {result.problem.id: result for result in self.iterate(problems, on_step, stop)}
         return [results[problem.id] for problem in problems if problem.id in results]
 
     def iterate(
@@ -56,14 +62,15 @@ class ContentOptimizer:
 
         Args:     on_step  called after every step;  stop  once set, nothing new is stepped: what has ended is confirmed
                   and yielded, and the rest, in the middle of a step, too, is left unfinished;  then  what a result
-                  leads to: problems that are begun in the place of its own, which may have its id
-        Raises:   InputError before any work if ids repeat, a row does not fit the Generator's window, or a problem does
-                  not bring what a term compares with
+                  leads to, asked once it was taken: problems that are begun next, and may have its id
+        Raises:   InputError before any work on them if ids repeat, a row does not fit the Generator's window, or a
+                  problem does not bring what a term compares with
         """
-        waiting = deque(self._first_attempts(problems))
+        unfinished: set[str] = set()
+        waiting = deque(self._first_attempts(problems, unfinished))
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
-        size = self.config.batch_size or automatic_size(self.generator, problems, self.config.K)
+        size = self.config.batch_size or automatic_size(self.generator, problems, self.config)
         batch = Batch(self.generator, self.config, size, self.parameterization)
         progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
@@ -81,9 +88,10 @@ class ContentOptimizer:
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed
-                    if then is not None:
-                        waiting.extend(self._first_attempts(then(result)))
+                    unfinished.remove(result.problem.id)
                     yield result
+                    if then is not None:
+                        waiting.extendleft(reversed(self._first_attempts(then(result), unfinished)))
                 ended = []
             if on_step is not None:
                 progress.in_flight, progress.contents = batch.attempts, batch.contents
@@ -91,13 +99,16 @@ class ContentOptimizer:
             if stopping:
                 return
 
-    def _first_attempts(self, problems: Sequence[Problem]) -> list[Attempt]:
-        """The first attempt of each problem.
+    def _first_attempts(self, problems: Sequence[Problem], unfinished: set[str]) -> list[Attempt]:
+        """The first attempt of each problem, whose ids are added to those of unfinished ones.
 
-        Raises:   InputError if one cannot be solved
+        Raises:   InputError if one cannot be solved, or has the id of another that is not finished
         """
         require_solvable(self.generator, problems, self.config.K)
         require_told(problems, self.config)
+        again = sorted(unfinished & {problem.id for problem in problems})
+        require(not again, f"{again[:3]} are being optimized already; expected an id of its own for each problem")
+        unfinished.update(problem.id for problem in problems)
         return [Attempt(problem, 0, self.config) for problem in problems]
 
     def _settle(self, ended: list[Attempt], waiting: deque[Attempt], records: dict[str, "_Record"]) -> Iterator[Result]:

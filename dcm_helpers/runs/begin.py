@@ -1,5 +1,6 @@
 """What a configuration names, loaded and checked, and its run folder, opened."""
 
+import glob
 import hashlib
 import json
 import platform
@@ -102,18 +103,26 @@ def settings_of(config: RunConfig) -> dict:
 def precision_to_go_on_in(config: RunConfig, settings: dict) -> str:
     """The precision of the run that a configuration continues, where it leaves it open: a run keeps its own.
 
-    Of several runs that differ in nothing else, the one begun last is continued.
+    Of several runs that differ in nothing else, the one worked on last is continued.
 
     Returns:  what the configuration says, 'auto' included, where it does not leave it open or there is no such run
     """
     if config.generator.dtype != "auto":
         return config.generator.dtype
     results = Path(config.output_dir).expanduser()
-    names = config.run_name or f"{readable_name(config, settings)}-*"
+    names = glob.escape(config.run_name) if config.run_name else f"{glob.escape(readable_name(config, settings))}-*"
     for begun in sorted(results.glob(f"{names}/{MANIFEST}"), key=lambda path: path.stat().st_mtime, reverse=True):
-        manifest = RunFolder.read(begun.parent).manifest
+        try:
+            manifest = RunFolder.read(begun.parent).manifest
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         precision, stored = manifest["generator"]["dtype"], manifest["identity"]
-        mine = {**stored, **settings, "generator": {**settings["generator"], "dtype": precision}}
+        mine = {
+            **settings,
+            "generator": {**settings["generator"], "dtype": precision},
+            "generator_fingerprint": stored.get("generator_fingerprint"),  # not known before it is loaded
+        }
         if config.run_name or not any(differing(stored, json.loads(json.dumps(mine)))):
             return precision
     return "auto"

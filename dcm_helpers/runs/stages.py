@@ -84,6 +84,8 @@ class Phase1a:
                 "num_validate": self.config.num_validate,
                 "devices": self.generator.device_names,
                 "threads": torch.get_num_threads(),
+                "attention": self.generator.attention,
+                "positions_at_once": self.generator.positions_at_once,
                 "batch_size": self.config.optimizer.batch_size,
                 "distributed": self.config.distributed,
             }

@@ -22,8 +22,8 @@ PUBLISHED_LR = 0.1
 """That of the published capacity, which this is set beside."""
 
 
-TOGETHER = 8
-"""Passages in flight: a step of few rows costs hardly less than one of more."""
+IN_FLIGHT = 4
+"""Passages that grow side by side: a step of few rows costs hardly less than one of more, and a stop loses them all."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Held:
     whole: bool
     """Whether the text ended before the content was full."""
     steps: int
-    """Steps in all."""
+    """Steps in all, those of the token that was too much included."""
 
 
 def beginning(text: View, count: int) -> View:
@@ -50,7 +50,7 @@ def longest_prefixes(solve: Callable[..., Iterator[Result]], texts: Sequence[Pro
     optimization goes on from the content that was found. A text is given up when one restart's steps do not suffice.
 
     Args:     solve  finds contents, and goes on with what a result leads to, as ContentOptimizer's ``iterate`` does;
-              texts  problems with one view each, whose target ends in EOS, never asked for
+              texts  problems of different ids with one view each, whose target ends in EOS, never asked for
     Source:   progressive cramming (ICML 2026), whose capacity is this length
     """
     whole = {text.id: text.views[0] for text in texts}
@@ -61,20 +61,18 @@ def longest_prefixes(solve: Callable[..., Iterator[Result]], texts: Sequence[Pro
         return replace(problem, views=(beginning(text, len(problem.views[0].target_ids) + 1),))
 
     def growing(result: Result) -> list[Problem]:
-        """Keep what is held now, and ask for one token more."""
-        before = held[result.problem.id]
-        found = replace(before, steps=before.steps + result.steps)
-        if result.reconstructed:
-            text, (view,) = whole[result.problem.id], result.problem.views
-            ended = len(view.target_ids) == len(text.target_ids) - 1
-            found = replace(found, problem=replace(result.problem, initial=result.content), whole=ended)
-        held[result.problem.id] = found
+        """Ask for one token more than is held by now."""
+        found = held[result.problem.id]
         return [longer(found.problem)] if result.reconstructed and not found.whole else []
 
     for result in solve([longer(each.problem) for each in held.values()], then=growing):
-        found = held[result.problem.id]
-        if found.whole or not result.reconstructed:
-            yield found
+        name, (view,) = result.problem.id, result.problem.views
+        held[name] = replace(held[name], steps=held[name].steps + result.steps_total)
+        if result.reconstructed:
+            ended = len(view.target_ids) == len(whole[name].target_ids) - 1
+            held[name] = replace(held[name], problem=replace(result.problem, initial=result.content), whole=ended)
+        if held[name].whole or not result.reconstructed:
+            yield held[name]
 
 
 def passages(generator: Generator, pairs: list[Pair]) -> list[Problem]:
@@ -99,8 +97,8 @@ def prefixes(study: Study) -> Pieces:
               (whether that is the whole passage), steps
     """
     texts = passages(study.generator, load_pairs(DataConfig(dataset="long")).pairs)[: study.config.few]
-    pieces = [texts[first : first + TOGETHER] for first in range(0, len(texts), TOGETHER)]
-    return {f"from {piece[0].id}": partial(of_passages, study, piece) for piece in pieces}
+    pieces = [texts[first : first + IN_FLIGHT] for first in range(0, len(texts), IN_FLIGHT)]
+    return {f"{piece[0].id} to {piece[-1].id}": partial(of_passages, study, piece) for piece in pieces}
 
 
 def of_passages(study: Study, texts: list[Problem]) -> pd.DataFrame:

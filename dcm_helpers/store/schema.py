@@ -212,6 +212,8 @@ class Session(TypedDict):
     stages: list[int]
     devices: list[str]
     threads: Positive
+    attention: NotRequired[str]
+    positions_at_once: NotRequired[Positive]
     ignore_gates: NotRequired[bool]
     num_validate: NotRequired[Positive | None]
 

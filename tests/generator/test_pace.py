@@ -2,6 +2,9 @@
 
 import json
 import math
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -22,7 +25,7 @@ def known(monkeypatch, tmp_path):
     asked = []
 
     def machine(seconds):
-        def seconds_of(block, kernel, positions):
+        def seconds_of(block, kernel, positions, row):
             asked.append(positions)
             return seconds(str(block.dtype).removeprefix("torch."), kernel, positions)
 
@@ -65,7 +68,8 @@ def test_it_is_measured_once_and_said(known, capsys, tmp_path):
     assert "--dtype auto is bfloat16" in capsys.readouterr().err
     count = len(asked)
     assert pace_of(PACKAGED["tiny"], CPU) == first and len(asked) == count and not capsys.readouterr().err
-    (kept,) = (tmp_path / "pace").iterdir()
+    (kept,) = (tmp_path / "pace").glob("*.json")
+    assert "threads" in json.loads(kept.read_text())["on"], "what it holds for can be read"
     for damage in ("", "[]", "{", json.dumps({"float32": {}}), kept.read_text().replace("sdpa", "warp")):
         kept.write_text(damage)
         assert pace_of(PACKAGED["tiny"], CPU) == first
@@ -79,6 +83,61 @@ def test_a_generator_is_loaded_as_was_found(known):
     assert auto.positions_at_once == 256
     named = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64"))
     assert named.dtype is torch.float64, "what is named is taken"
+    assert named.positions_at_once == SIZES["cpu"][1]
+
+
+def test_a_precision_that_cannot_be_computed_is_not_taken(known, capsys):
+    known(lambda name, kernel, positions: math.inf if name == "float32" else positions)
+    pace = pace_of(PACKAGED["tiny"], CPU)
+    assert pace.dtype == "bfloat16" and pace.float32 is None
+    assert "cannot be computed in float32" in capsys.readouterr().err
+    assert pace_of(PACKAGED["tiny"], CPU) == pace, "kept"
+
+
+def test_without_any_measurement_what_is_usual_is_taken(known, capsys):
+    known(lambda name, kernel, positions: math.inf)
+    generator = load_generator(GeneratorConfig(model="tiny", device="cpu"))
+    assert "neither in float32 nor in bfloat16" in capsys.readouterr().err
+    assert generator.precision == "float32" and generator.positions_at_once == SIZES["cpu"][1]
+
+
+def test_it_holds_for_the_same_block_on_the_same_machine_alone(known, tmp_path, monkeypatch):
+    """A folder elsewhere has the same one; another number of threads, another width or another torch does not."""
+    asked = known(lambda name, kernel, positions: positions)
+    pace_of(PACKAGED["tiny"], CPU)
+    count = len(asked)
+    pace_of(shutil.copytree(PACKAGED["tiny"], tmp_path / "elsewhere"), CPU)
+    assert len(asked) == count
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    pace_of(PACKAGED["tiny"], CPU)
+    monkeypatch.setattr(torch, "__version__", "0")
+    pace_of(PACKAGED["tiny"], CPU)
+    wide = AutoConfig.from_pretrained(PACKAGED["tiny"])
+    wide.hidden_size *= 2
+    wide.save_pretrained(tmp_path / "wide")
+    pace_of(tmp_path / "wide", CPU)
+    assert len(asked) == 4 * count
+
+
+def test_what_cannot_be_kept_is_used_all_the_same(known, tmp_path, capsys):
+    asked = known(lambda name, kernel, positions: positions)
+    (tmp_path / "pace").write_text("no folder")
+    assert pace_of(PACKAGED["tiny"], CPU).dtype == "float32"
+    assert "It is not kept" in capsys.readouterr().err
+    count = len(asked)
+    assert pace_of(PACKAGED["tiny"], CPU) is not None and len(asked) == 2 * count
+
+
+def test_of_many_at_once_one_measures(known, tmp_path):
+    """The others wait for it, and take what it kept."""
+    asked = known(lambda name, kernel, positions: time.sleep(0.01) or positions)
+    pace_of(PACKAGED["tiny"], CPU)
+    count = len(asked)
+    (kept,) = (tmp_path / "pace").glob("*.json")
+    kept.unlink()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: pace_of(PACKAGED["tiny"], CPU), range(4)))
+    assert len(set(found)) == 1 and len(asked) == 2 * count
 
 
 def test_a_real_block_is_measured_without_drawing_numbers(tmp_path, monkeypatch, capsys):

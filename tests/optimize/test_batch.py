@@ -102,9 +102,10 @@ def test_groups_are_halved_in_order():
 
 def test_padding_stays_small_and_batches_fill_groups(smollm2, pairs):
     """On pairs of real lengths: below 10 % of the computed positions at the automatic batch size."""
+    smollm2 = dataclasses.replace(smollm2, positions_at_once=512)  # whatever is fastest on this machine
     problems = joint_problems(smollm2, pairs)
     for K in (2, 8, 32):
-        size = automatic_size(smollm2, problems, K)
+        size = automatic_size(smollm2, problems, OptimizerConfig(K=K))
         assert size > 8
         rows = view_rows(smollm2, problems[:size])
         computed = 0
@@ -112,6 +113,14 @@ def test_padding_stays_small_and_batches_fill_groups(smollm2, pairs):
             longest = max(rows[index].length(K) for index in group)
             computed += len(group) * longest
         assert sum(row.length(K) for row in rows) > 0.9 * computed
+
+
+def test_what_couples_problems_has_as_many_in_flight_on_every_machine(tiny, problems):
+    """Else a measured pace would be part of what is minimized."""
+    config = OptimizerConfig(K=2, terms={"relations": 0.1})
+    sizes = {automatic_size(dataclasses.replace(tiny, positions_at_once=n), problems, config) for n in (64, 8192)}
+    assert len(sizes) == 1
+    assert automatic_size(tiny, problems, OptimizerConfig(K=2)) not in sizes
 
 
 def test_work_is_counted_and_slots_are_refilled_at_once(tiny, problems):

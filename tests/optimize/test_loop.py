@@ -278,25 +278,32 @@ def test_results_come_before_the_last_problem_has_ended(tiny, problems):
 
 
 def test_what_a_result_leads_to_is_begun_in_its_place(tiny, problems):
-    """Each problem twice more from where its content was left, under the same id; a full batch does not grow."""
-    config, begun, in_flight = replace(stop_rule="exact", batch_size=2), [], []
+    """Each problem twice more from where its content was left, under the same id, before those that wait are begun."""
+    config, begun, taken, in_flight = replace(stop_rule="exact", batch_size=2), [], [], []
 
     def then(result):
+        assert taken[-1] is result, "taken before what it leads to can be refused"
         begun.append(result.problem.id)
         again = dataclasses.replace(result.problem, initial=result.content)
         return [again] if begun.count(result.problem.id) < 3 else []
 
     optimizer = ContentOptimizer(tiny, config)
-    found = list(optimizer.iterate(problems[:3], lambda progress: in_flight.append(len(progress.in_flight)), then=then))
-    assert [result.problem.id for result in found] == begun and max(in_flight) == 2
+    for result in optimizer.iterate(problems[:3], lambda p: in_flight.append(len(p.in_flight)), then=then):
+        taken.append(result)
+    assert max(in_flight) == 2
     assert {name: begun.count(name) for name in begun} == {problem.id: 3 for problem in problems[:3]}
-    last = {result.problem.id: result for result in found}
+    third = problems[2].id
+    assert {problem.id for problem in problems[:2]} - set(begun[: begun.index(third)]) == set()
+    assert min(begun[: begun.index(third)].count(name) for name in set(begun[: begun.index(third)])) >= 2
+    last = {result.problem.id: result for result in taken}
     assert all(result.steps == 0 and result.reconstructed for result in last.values()), "exact where it begins"
     with pytest.raises(InputError, match="the window has 512"):
         long = dataclasses.replace(
             problems[0], views=(dataclasses.replace(problems[0].views[0], target_ids=(5,) * 600),)
         )
         list(optimizer.iterate(problems[:1], then=lambda _: [long]))
+    with pytest.raises(InputError, match="being optimized already"):
+        list(optimizer.iterate(problems[:4], then=lambda _: problems[3:4]))
 
 
 def test_impossible_problems_are_refused_before_any_work(tiny, problems):

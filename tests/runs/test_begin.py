@@ -1,5 +1,8 @@
 """Where a configuration leads: to a run of its own, or to one that was begun."""
 
+import dataclasses
+import os
+
 import pytest
 
 from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
@@ -34,7 +37,30 @@ def test_a_run_goes_on_in_its_own_precision(tmp_path, begun, name):
     assert fresh != place and opened(asked(tmp_path / "elsewhere"))[1] == faster in ("float32", "bfloat16")
 
 
-def test_a_precision_that_is_named_is_a_run_of_its_own(tmp_path):
-    places = {opened(asked(tmp_path, dtype))[0] for dtype in ("float32", "bfloat16")}
-    assert len(places) == 2
-    assert opened(asked(tmp_path)) in [(place, dtype) for place in places for dtype in ("float32", "bfloat16")]
+@pytest.mark.parametrize("last", ["float32", "bfloat16"])
+def test_of_several_runs_the_one_worked_on_last_goes_on(tmp_path, last):
+    """A precision that is named is a run of its own."""
+    places = {dtype: opened(asked(tmp_path, dtype))[0] for dtype in ("float32", "bfloat16", "float64")}
+    assert len(set(places.values())) == 3
+    for number, dtype in enumerate(sorted(places, key=lambda dtype: dtype == last)):
+        os.utime(places[dtype] / "run.json", (number, number))
+    assert opened(asked(tmp_path)) == (places[last], last)
+
+
+def test_a_run_that_differs_is_not_gone_on_with(tmp_path):
+    """Also in what settings do not name at their default."""
+    with_task = dataclasses.replace(asked(tmp_path, "float64"), task_steps=1, data=DataConfig(num_examples=8))
+    opened(with_task)
+    without = dataclasses.replace(with_task, task_steps=0, generator=asked(tmp_path).generator)
+    assert opened(without)[1] != "float64"
+
+
+def test_names_are_no_patterns_and_a_damaged_neighbor_is_left_out(tmp_path, capsys):
+    opened(asked(tmp_path, "float64", "run1"))
+    assert opened(asked(tmp_path, name="run[1]"))[1] != "float64"
+    mine, _ = opened(asked(tmp_path, "float64"))
+    damaged = mine.with_name(mine.name[:-1] + ("0" if mine.name[-1] != "0" else "1"))
+    damaged.mkdir()
+    (damaged / "run.json").write_text("{")
+    assert opened(asked(tmp_path)) == (mine, "float64")
+    assert "left out" in capsys.readouterr().err

@@ -32,10 +32,10 @@ class OfCapacity:
                 problem=problem,
                 content=torch.full_like(self.results[problem.id].content, len(view.target_ids)),
                 views=(replace(self.results[problem.id].views[0], view=view, decoded_ids=(*written, 5, 6)),),
-                steps=2,
+                steps_total=2,
             )
-            waiting += then(result)
             yield result
+            waiting += then(result)
 
 
 @pytest.fixture(scope="module")
