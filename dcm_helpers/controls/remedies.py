@@ -13,7 +13,6 @@ from dcm_helpers.config import MODES, GeneratorConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.inquiry import (
-    NOT_SHOWN,
     SURE,
     Answer,
     Finding,
@@ -48,7 +47,7 @@ REMEDIES: dict[str, dict] = {
     NONE: {},
     **{name: {"terms": ((name, term.usual),)} for name, term in TERMS.items()},
     **{name: {"parameterization": name} for name in ("held_norm", "mlp", "projection")},
-    "the mission's": {"terms": MISSION},
+    "the mission's combination": {"terms": MISSION},
 }
 """By name, the settings of each."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
@@ -58,6 +57,7 @@ SOUGHT = {("relations", "distance")}
 STOPS_AT = 0.2
 """Noise, as a share of slot norms, at which decodes are looked at for clean stops and repetition."""
 STOP_DRAWS = 3
+NO_DIFFERENCE = "no difference shown"
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,10 @@ def worth(study: Study) -> list[Finding]:
     for name, rows in by_name.items():
         if name == NONE:
             continue
-        said = [
-            said_of(measure, compared[name, measure.column], corrected.get((name, measure.column), 1.0))
+        differs = [
+            (measure, is_better(measure, compared[name, measure.column]))
             for measure in MEASURES
-            if (name, measure.column) in compared
+            if corrected.get((name, measure.column), 1.0) < SURE
         ]
         found.append(
             Finding(
@@ -233,20 +233,32 @@ def worth(study: Study) -> list[Finding]:
                 ],
                 Answer(
                     f"What is {name} worth?",
-                    "; ".join(filter(None, said)) or NOT_SHOWN,
-                    "what differs from none with a p below 0.05, corrected for all remedies and measures together",
+                    "; ".join([use_of([better for _, better in differs]), *map(said_of, differs)]),
+                    "what differs from none with a p below 0.05, corrected for all remedies and measures together: a "
+                    "default could be what is better in something and worse in nothing, an option what is both",
                 ),
             )
         )
     return found
 
 
-def said_of(measure: Measure, estimate: Estimate, p: float) -> str:
-    """What is said of a remedy by a measure; nothing where its corrected p is too large."""
-    if p >= SURE:
-        return ""
+def is_better(measure: Measure, estimate: Estimate) -> bool:
+    """Whether a remedy that differs from none in a measure is better by it."""
     neutral = 1 if measure.compared is ratio else 0
-    return measure.better if (estimate.value < neutral) == measure.less else measure.worse
+    return (estimate.value < neutral) == measure.less
+
+
+def said_of(differs: tuple[Measure, bool]) -> str:
+    """What is said of a remedy that is better, or worse, by a measure."""
+    measure, better = differs
+    return measure.better if better else measure.worse
+
+
+def use_of(better: list[bool]) -> str:
+    """What a remedy is good for, told from whether it is better or worse in each measure in which it differs."""
+    if not better:
+        return NO_DIFFERENCE
+    return "of no use here" if not any(better) else "could be a default" if all(better) else "an option"
 
 
 def remedies_question(config: StudyConfig) -> Question:

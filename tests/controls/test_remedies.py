@@ -10,7 +10,7 @@ from stand_ins import Told
 
 from dcm_helpers.ablate import main
 from dcm_helpers.controls import remedies
-from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, own_distances, remedy_part, worth
+from dcm_helpers.controls.remedies import MEASURES, NONE, REMEDIES, own_distances, remedy_part, use_of, worth
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.study.questions import parts_of
@@ -38,15 +38,24 @@ def test_what_differs_is_told_and_nothing_else():
         ("mlp", ("distance", 1.3)),
     )
     said = {each.answer.question: each.answer.answer for each in worth(Told(made_up(better)))}
-    assert said["What is semantic worth?"] == "fewer steps"
-    assert said["What is noise worth?"] == "bears more noise"
-    assert said["What is travel worth?"] == "unseen answers likelier"
-    assert said["What is mlp worth?"] == "solutions of a pair farther"
+    assert said["What is semantic worth?"] == "could be a default; fewer steps"
+    assert said["What is noise worth?"] == "could be a default; bears more noise"
+    assert said["What is travel worth?"] == "could be a default; unseen answers likelier"
+    assert said["What is mlp worth?"] == "of no use here; solutions of a pair farther"
     others = [answer for question, answer in said.items() if not any(f" {name} " in question for name, _ in better)]
     assert len(others) == len(REMEDIES) - 1 - len(better)
-    assert sum(answer != "not shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
+    assert sum(answer != "no difference shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
     relations = next(each for each in worth(Told(made_up())) if "relations" in each.measured)
     assert not any(quantity.name == "distance" for quantity in relations.control), "it asks for that itself"
+
+
+def test_what_is_better_and_worse_is_an_option():
+    assert [use_of(those) for those in ([], [True], [False], [True, False])] == [
+        "no difference shown",
+        "could be a default",
+        "of no use here",
+        "an option",
+    ]
 
 
 def test_distances_within_pairs_are_told_over_those_between():
@@ -73,7 +82,8 @@ def test_distances_within_pairs_are_told_over_those_between():
 def test_every_remedy_has_a_part_of_its_own():
     config = StudyConfig(questions=("remedies",))
     parts = {part.name: part for part in parts_of(config)}
-    assert len(parts) == len(REMEDIES) and remedy_part("the mission's") == "confident-with-the-missions"
+    assert len(parts) == len(REMEDIES) == len({part.name for part in parts_of(config)}) == len(parts)
+    assert remedy_part("the mission's combination") == "confident-with-the-missions-combination"
     assert dict(parts[remedy_part("semantic")].optimizer.terms) == {"semantic": 0.3}
     assert parts[remedy_part("mlp")].optimizer.parameterization == "mlp"
     assert not parts[remedy_part(NONE)].optimizer.terms
