@@ -159,7 +159,7 @@ def contestants(
 ) -> dict[str, tuple[str, Callable[[], dict]]]:
     """By name: a method's settings in words, and the work to be timed."""
     plain = dataclasses.replace(config, weighting="view")
-    gaussian = dataclasses.replace(config, init="gaussian")
+    gaussian = dataclasses.replace(config, start="gaussian")
     adam = f"Adam lr {config.lr:g}, betas {BETA1} {config.beta2:g}"
     return {
         "ours": (f"{adam}, tokens weighted equally", partial(run_ours, generator, problems, config)),

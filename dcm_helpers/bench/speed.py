@@ -103,7 +103,7 @@ def peak_gigabytes(generator: Generator) -> float:
 
 def starts(generator: Generator, problems: Sequence[Problem], config: OptimizerConfig) -> Contents:
     """The contents that every method starts from."""
-    return torch.stack([initial_content(generator, each, config.K, config.init, config.seed, 0) for each in problems])
+    return torch.stack([initial_content(generator, each, config.K, config.start, config.seed, 0) for each in problems])
 
 
 def our_step(

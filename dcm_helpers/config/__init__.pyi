@@ -1,11 +1,12 @@
 from .names import ADDED_LATER as ADDED_LATER
 from .names import CONFIDENCE as CONFIDENCE
+from .names import DRAWN as DRAWN
 from .names import IMPROVEMENT as IMPROVEMENT
+from .names import LEARNED as LEARNED
 from .names import MODES as MODES
 from .names import PLATEAU_STEPS as PLATEAU_STEPS
 from .names import PROJECT as PROJECT
 from .names import STALL_STEPS as STALL_STEPS
-from .names import Initialization as Initialization
 from .names import Kind as Kind
 from .names import Layers as Layers
 from .names import Lives as Lives

@@ -13,7 +13,6 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
-Initialization = Literal["tokens", "gaussian"]
 Weighting = Literal["token", "view"]
 Layers = Literal["trained", "shuffled", "random"]
 Lives = Literal["direct", "held_norm", "mlp", "projection"]
@@ -32,6 +31,10 @@ IMPROVEMENT = 0.01
 """Relative decrease of the best loss that counts as improvement."""
 ADDED_LATER = frozenset({"task_steps"})
 """Settings that earlier versions lack, by name: at their default they identify no run, so that old ones continue."""
+DRAWN = ("tokens", "gaussian", "shared")
+"""Starts that are drawn at random; any other has a file."""
+LEARNED = "learned"
+"""The start that ships for a Generator."""
 NEWER = ("mlp", "projection")
 """Parameterizations that the first versions lacked."""
 CONFIDENCE = 0.5

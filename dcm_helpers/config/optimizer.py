@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config.names import NEWER, Initialization, Lives, Schedule, StopRule, Weighting
+from dcm_helpers.config.names import NEWER, Lives, Schedule, StopRule, Weighting
 from dcm_helpers.config.typed import NamedNumber, require_types
 from dcm_helpers.errors import require
 
@@ -42,8 +42,10 @@ class OptimizerConfig:
     """Decay of Adam's average of squared gradients."""
     weighting: Weighting = "token"
     """What pulls equally: every target token, or every view."""
-    init: Initialization = "tokens"
-    """Start at K random tokens, or at noise of their scale."""
+    start: str = "tokens"
+    """Where contents start: 'tokens' (K random tokens of its own for each), 'gaussian' (noise of their scale), 'shared'
+    (the same K random tokens for all), 'learned' (what ships for this Generator and K), or a file that
+    `python -m dcm_helpers.learn_start` made. A restart after the first draws tokens of its own."""
     eos_threshold: float | None = None
     """Tightens the stop rule: least probability of EOS."""
     loss_threshold: float | None = None
@@ -85,10 +87,12 @@ class OptimizerConfig:
             )
 
     def stored(self) -> dict:
-        """The settings as runs store them, where a term and a parameterization of the first versions have names of
-        their own, and others stand only where they are used: so a run of before is found again and goes on."""
+        """The settings as runs store them, where a start, and a term and a parameterization of the first versions, have
+        names of their own, and others stand only where they are used: so a run of before is found again and goes on.
+        """
         settings = dataclasses.asdict(self)
         terms, lives = dict(settings.pop("terms")), settings.pop("parameterization")
+        settings["init"] = settings.pop("start")
         settings["token_distance"] = terms.pop("token_distance", 0.0)
         settings["hold_norm"] = lives == "held_norm"
         used = {name: value for name, value in terms.items() if value}
@@ -101,6 +105,7 @@ class OptimizerConfig:
         Raises:   TypeError if there are some that this version lacks
         """
         settings = dict(stored)
+        settings["start"] = settings.pop("init", "tokens")
         terms = {"token_distance": settings.pop("token_distance", 0.0), **settings.pop("terms", {})}
         held = settings.pop("hold_norm", False)
         lives = settings.pop("parameterization", "held_norm" if held else "direct")

@@ -3,6 +3,7 @@
 minibatch  what both drivers share
 task       one content for a whole task: prompt tuning, to compare with
 subspace   few directions in which the slots of all problems may move
+start      one content that the optimization of any problem begins from
 """
 
 import lazy_loader

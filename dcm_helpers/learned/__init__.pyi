@@ -1,3 +1,6 @@
+from .start import keep_start as keep_start
+from .start import kept_starts as kept_starts
+from .start import rounds_of_learning as rounds_of_learning
 from .subspace import SharedSubspace as SharedSubspace
 from .subspace import shared_subspace as shared_subspace
 from .task import Diverged as Diverged

@@ -52,7 +52,7 @@ def shared_subspace(
     for the basis, whose rows are made orthonormal again, z with them; there are ``config.num_steps`` steps. The basis
     begins as the random one of a projection.
 
-    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, init and seed;  stop  once set, what
+    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, start and seed;  stop  once set, what
               there is is returned
     Raises:   InputError if there are no problems, the rank is not above 0, a row does not fit the Generator's window,
               or the loss was not finite
@@ -61,7 +61,9 @@ def shared_subspace(
     require(len(problems) > 0, "a shared subspace needs at least one problem to be learned from")
     require(rank >= 1, f"a subspace of {rank} dimensions holds nothing; expected at least 1")
     require_fits(generator, problems, config.K)
-    starts = torch.stack([initial_content(generator, each, config.K, config.init, config.seed, 0) for each in problems])
+    starts = torch.stack(
+        [initial_content(generator, each, config.K, config.start, config.seed, 0) for each in problems]
+    )
     rank = min(rank, starts.shape[2])
     latents = adam_state(starts.new_zeros(*starts.shape[:2], rank))
     directions = adam_state(random_subspace(starts.shape[2], rank).to(starts)[None])

@@ -46,7 +46,7 @@ def task_prompt(
 ) -> TaskPrompt:
     """One content for all views: ``config.num_steps`` updates, each on a minibatch of a new shuffle of them.
 
-    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, init and seed;  stop  once set, what
+    Args:     config  its K, steps, learning rate and schedule, beta2, weighting, start and seed;  stop  once set, what
               there is is returned;  batch  views of a minibatch
     Raises:   InputError if there are no views, or a row does not fit the Generator's window
     Source:   Lester et al., The Power of Scale for Parameter-Efficient Prompt Tuning (EMNLP 2021)
@@ -55,7 +55,7 @@ def task_prompt(
     for view in views:
         require_room(generator, view, config.K)
     problem = Problem("task", tuple(views))
-    start = initial_content(generator, problem, config.K, config.init, config.seed, 0)[None]
+    start = initial_content(generator, problem, config.K, config.start, config.seed, 0)[None]
     state, losses = adam_state(start), []
     for step, chosen in zip(range(config.num_steps), minibatches(len(views), batch, "task", config.seed), strict=False):
         if stop is not None and stop.is_set():

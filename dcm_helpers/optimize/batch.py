@@ -96,7 +96,7 @@ class Batch:
         for attempt in newcomers:
             if not attempt.state:
                 content = initial_content(
-                    self.generator, attempt.problem, self.config.K, self.config.init, self.config.seed, attempt.restart
+                    self.generator, attempt.problem, self.config.K, self.config.start, self.config.seed, attempt.restart
                 )
                 (latent,) = self.parameterization.latents(content[None])
                 attempt.state = {"start": content, "best": content, **adam_state(latent)}

@@ -32,10 +32,11 @@ class Source:
     """What it is reported by."""
 
 
-SHIPPED, LONG = PROJECT / "data" / "pairs.jsonl", PROJECT / "data" / "long.jsonl"
+SHIPPED, LONG, TRAINING = (PROJECT / "data" / f"{name}.jsonl" for name in ("pairs", "long", "training"))
 SOURCES: dict[str, Source] = {
     "pairs": Source(partial(read_jsonl, SHIPPED), "pairs (shipped)"),
     "long": Source(partial(read_jsonl, LONG), "long (shipped, answers of 30 to 80 tokens)"),
+    "training": Source(partial(read_jsonl, TRAINING), "training (shipped, pairs that no study uses)"),
     "squad_v2": Source(read_squad_hub, f"{SQUAD_HUB_ID} (validation split)"),
     "arithmetic": Source(make_arithmetic, "arithmetic (generated)"),
 }

@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from dcm_helpers.config import RunConfig
+from dcm_helpers.config import DRAWN, LEARNED, RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import Generator, load_generator
@@ -19,7 +19,7 @@ from dcm_helpers.optimize import MakeSolver, asks_oracle
 from dcm_helpers.pairs import SOURCES, load_pairs
 from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.stages import Phase1a
-from dcm_helpers.stm import joint_problems, mode_ids, why_too_long, with_oracle
+from dcm_helpers.stm import joint_problems, mode_ids, start_hash, why_too_long, with_oracle
 from dcm_helpers.store import MANIFEST, RunFolder, differing
 
 
@@ -97,6 +97,11 @@ def settings_of(config: RunConfig) -> dict:
     settings = config.identity()
     settings["generator"]["model"] = settled(config.generator.model, PACKAGED)
     settings["data"]["dataset"] = settled(config.data.dataset, SOURCES)
+    optimizer = config.optimizer
+    if optimizer.start not in DRAWN:
+        settings["optimizer"]["init"] = settled(optimizer.start, (LEARNED,))
+        sizes = sorted({optimizer.K, 1} if config.single_slot and 1 in config.stages else {optimizer.K})
+        settings["start_fingerprints"] = [start_hash(config.generator.model, optimizer.start, K) for K in sizes]
     return settings
 
 

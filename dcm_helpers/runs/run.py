@@ -164,13 +164,17 @@ class Run:
         return torch.stack([self.start(each) for each in self.solutions])
 
     def start(self, solution: Solution) -> Content:
-        """Where the restart began that a stored content came from; drawn again from its seed."""
-        from dcm_helpers.stm import initial_content
+        """Where the restart began that a stored content came from; drawn again from its seed, or as it was learned.
 
-        record = solution.record
-        return initial_content(
-            self.generator, solution.problem, record["K"], self.optimizer.init, record["seed"], record["restart"]
-        )
+        Raises:   InputError if what was learned is not here, or is not what it was
+        """
+        from dcm_helpers.stm import initial_content, start_hash
+
+        record, start = solution.record, stored_place(self.optimizer.start)
+        if known := self.folder.manifest["identity"].get("start_fingerprints"):
+            now = start_hash(self.generator.name, start, record["K"])
+            require(now in known, f"the start {start!r} is not the one that {self.name} began at; make the run anew")
+        return initial_content(self.generator, solution.problem, record["K"], start, record["seed"], record["restart"])
 
 
 def problem_of(generator: Generator, record: dict) -> Problem:

@@ -131,7 +131,7 @@ def trajectories(study: Study) -> pd.DataFrame:
         results = list(study.solve(config, problems, recorder))
         order = [problem.id for problem in problems]
         for result in sorted(results, key=lambda result: order.index(result.problem.id)):
-            start = initial_content(generator, result.problem, config.K, config.init, config.seed, result.restart)
+            start = initial_content(generator, result.problem, config.K, config.start, config.seed, result.restart)
             points = recorder.points(start, result.problem.id, result.restart)
             steps = turned(points.diff(dim=0), "walk", result.problem.id)
             walk = torch.cat([points[:1], points[:1] + steps.cumsum(0)])

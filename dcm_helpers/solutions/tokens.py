@@ -212,7 +212,7 @@ def tokens_question(config: StudyConfig) -> Question:
     """Slots held at token norm, at both learning rates, and slots drawn to tokens."""
     some, few = joint(config.landscape), joint(config.few)
     held_far = settings(config, parameterization="held_norm", lr=FAR_LR)
-    held_gaussian = settings(config, parameterization="held_norm", init="gaussian")
+    held_gaussian = settings(config, parameterization="held_norm", start="gaussian")
     return Question(
         parts=[
             Part("norm", "slots held at token norm", settings(config, parameterization="held_norm"), some),

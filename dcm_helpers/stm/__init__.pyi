@@ -32,6 +32,7 @@ from .score import score_rows as score_rows
 from .score import scored as scored
 from .score import target_logits as target_logits
 from .start import initial_content as initial_content
+from .start import start_hash as start_hash
 from .variants import exchanges as exchanges
 from .variants import mismatched as mismatched
 from .variants import of_class as of_class

@@ -181,6 +181,7 @@ class Identity(TypedDict):
     mode_tokens: list[str]
     single_slot: bool
     task_steps: NotRequired[Count]
+    start_fingerprints: NotRequired[list[str]]
 
 
 @strict

@@ -33,7 +33,7 @@ def by_peft(generator, views, config):
     with intact(generator):
         tuned = get_peft_model(generator.model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=config.K))
         (prompt,) = [each for each in tuned.parameters() if each.requires_grad]
-        prompt.data = initial_content(generator, Problem("task", tuple(views)), config.K, config.init, config.seed, 0)
+        prompt.data = initial_content(generator, Problem("task", tuple(views)), config.K, config.start, config.seed, 0)
         adam = torch.optim.Adam([prompt], lr=config.lr, betas=(0.9, config.beta2))
         losses, waiting = [], []
         for step in range(config.num_steps):

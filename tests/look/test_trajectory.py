@@ -97,7 +97,7 @@ def test_recorded_contents_are_the_optimizers_own(tiny, problems):
         recorded = recorder.contents[name, result.restart]
         assert list(recorded) == list(range(1, result.steps + 1))
         assert torch.equal(recorded[result.best_step], result.content)
-        start = initial_content(tiny, result.problem, config.K, config.init, config.seed, result.restart)
+        start = initial_content(tiny, result.problem, config.K, config.start, config.seed, result.restart)
         points = recorder.points(start, name, result.restart)
         assert points.shape == (result.steps + 1, 8 * tiny.width)
         assert torch.equal(points[0], start.flatten()) and torch.equal(points[-1], recorded[result.steps].flatten())

@@ -88,7 +88,7 @@ def test_trajectories_are_those_of_plain_adam_on_one_problem(tiny64, pairs, weig
     (problem,) = joint_problems(tiny64, pairs[:1])
     config = replace(num_steps=12, num_restarts=1, schedule="cosine", grad_clip=0.5, weighting=weighting, beta2=beta2)
     (result,) = ContentOptimizer(tiny64, config).optimize([problem])
-    content = initial_content(tiny64, problem, config.K, config.init, config.seed, 0).requires_grad_()
+    content = initial_content(tiny64, problem, config.K, config.start, config.seed, 0).requires_grad_()
     adam = torch.optim.Adam([content], lr=config.lr, betas=(0.9, beta2))
     tokens = [len(view.target_ids) for view in problem.views]
     weights = {"view": [1, 1], "token": [2 * count / sum(tokens) for count in tokens]}[weighting]

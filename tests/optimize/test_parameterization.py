@@ -18,7 +18,7 @@ ALL_STEPS = OptimizerConfig(K=4, num_steps=12, num_restarts=1, stop_rule="minimi
 def test_held_slots_keep_the_norm_of_their_tokens(tiny, problems):
     config = dataclasses.replace(ALL_STEPS, parameterization="held_norm")
     (result,) = ContentOptimizer(tiny, config).optimize(problems[:1])
-    start = initial_content(tiny, problems[0], config.K, config.init, config.seed, result.restart)
+    start = initial_content(tiny, problems[0], config.K, config.start, config.seed, result.restart)
     assert result.best_step > 0 and not torch.allclose(result.content, start)
     assert torch.allclose(result.content.norm(dim=1), start.norm(dim=1), rtol=1e-5)
     (free,) = ContentOptimizer(tiny, ALL_STEPS).optimize(problems[:1])
@@ -65,7 +65,7 @@ def test_contents_begin_where_problems_start(tiny64, problems, name):
     batch = Batch(tiny64, config, 2)
     batch.admit(deque(Attempt(problem, 0, config) for problem in problems[:2]))
     starts = torch.stack(
-        [initial_content(tiny64, each, config.K, config.init, config.seed, 0) for each in problems[:2]]
+        [initial_content(tiny64, each, config.K, config.start, config.seed, 0) for each in problems[:2]]
     )
     torch.testing.assert_close(batch.contents, starts)
     batch.measure()
@@ -109,5 +109,5 @@ def test_a_projected_content_moves_in_few_dimensions(tiny64, problems):
     config = dataclasses.replace(ALL_STEPS, parameterization="projection")
     results = ContentOptimizer(tiny64, config).optimize(problems[:2])
     for result, problem in zip(results, problems, strict=False):
-        moved = result.content - initial_content(tiny64, problem, 4, config.init, config.seed, 0)
+        moved = result.content - initial_content(tiny64, problem, 4, config.start, config.seed, 0)
         torch.testing.assert_close(moved @ rows.T @ rows, moved)

@@ -211,7 +211,7 @@ def test_what_makes_more_of_a_study_is_said_for_that_study(tmp_path):
 def test_parts_share_pairs_and_starts():
     """Of all parts that take true or exchanged pairs, equal problem ids mean equal starts."""
     config = StudyConfig()
-    seeds = {(part.optimizer.seed, part.optimizer.init) for part in parts_of(config) if part.name != "norm-gaussian"}
+    seeds = {(part.optimizer.seed, part.optimizer.start) for part in parts_of(config) if part.name != "norm-gaussian"}
     assert len(seeds) == 1
     assert len({part.name for part in parts_of(config)}) == len(parts_of(config))
     rules = {part.name: part.optimizer.stop_rule for part in parts_of(config)}  # a name tells the rule
