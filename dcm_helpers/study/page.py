@@ -69,7 +69,8 @@ How each answer follows from its figure:
 
 ## Findings
 
-95 % intervals over pairs, not corrected. What rests on fewer than {FEWEST} pairs is called an anecdote. Of several
+95 % intervals, not corrected, over pairs; n counts these, or, where they do not vary on their own, what does: blocks of
+two, circles of answers that were exchanged once. What rests on fewer than {FEWEST} is called an anecdote. Of several
 kinds of features the one that tells most from chance is shown, its p corrected.
 
 {markdown(findings_told(found))}
