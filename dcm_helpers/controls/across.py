@@ -259,18 +259,18 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
         for kind, here in table.groupby("found_for", sort=False):
             steps = here.pivot(index="pair", columns="start", values="steps_to_exact") + 1
             random = fresh[fresh.index.map(kinds) == OTHER[kind]].set_index("pair")["steps_to_exact"] + 1
-            sooner = ratio(steps["own"], steps["other"])
+            over_other, over_random = (ratio(steps["own"], those) for those in (steps["other"], random[steps.index]))
             found.append(
                 Finding(
                     "7g across views",
-                    f"steps to the {OTHER[kind]} from its {kind}'s content, over from another {kind}'s, K={size}",
-                    [Quantity("", sooner)],
-                    [Quantity("over from random tokens", ratio(steps["own"], random[steps.index]))],
+                    f"steps to the {OTHER[kind]} from its {kind}'s content, over from random tokens, K={size}",
+                    [Quantity("", over_random)],
+                    [Quantity(f"over from another {kind}'s content", over_other)],
                     Answer(
                         f"Is the {OTHER[kind]} learned sooner from its {kind}'s content, K={size}?",
-                        verdict(1, "yes", "no, later", sooner),
+                        verdict(1, "yes", "no, later", over_random),
                         "yes if the interval lies below 1, later if above",
-                        sooner.p,
+                        over_random.p,
                     ),
                 )
             )
