@@ -181,7 +181,7 @@ def crossed_ratio(
     a single exchange of answers, in which each stands once on either side, leaves one less than it has circles.
 
     Args:     values  positive;  rows, columns  of each value;  condition  whether each value was found under it
-    Returns:  the ratio; n counts rows
+    Returns:  the ratio; n counts rows, or where these do not vary on their own what does: the circles of an exchange
     Raises:   InputError if the design leaves no degrees of freedom, or cannot tell the condition from rows and columns
     Source:   two-way fixed effects, as Scheffe (1959), chapter 4, has them for unbalanced layouts
     """
@@ -221,7 +221,7 @@ def crossed_difference(
     spread = np.sum((left - effect * flag) ** 2) / free
     error = math.sqrt(spread / (flag @ flag))
     half = scipy.stats.t.ppf(0.975, free) * error
-    n = int(parts[0].max()) + 1
+    n = min(int(parts[0].max()), free) + 1
     return Estimate(float(effect), float(effect - half), float(effect + half), n, two_sided(effect, error, free))
 
 
@@ -245,20 +245,22 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> Estimate:
     return replace(bootstrapped(rank_correlation, first, second), p=None if math.isnan(p) else float(p))
 
 
-def partial_correlation(one: Sequence[float], other: Sequence[float], held: Sequence[float]) -> Estimate:
-    """Spearman's rank correlation of what a third column leaves of both, with an interval by the bootstrap over pairs.
+def partial_correlation(one: Sequence[float], other: Sequence[float], *held: Sequence[float]) -> Estimate:
+    """Spearman's rank correlation of what other columns leave of both, with an interval by the bootstrap over pairs.
 
-    Source:   partial rank correlation: (r12 - r13 r23) / sqrt((1 - r13^2) (1 - r23^2))
+    Source:   partial rank correlation: (r12 - r13 r23) / sqrt((1 - r13^2) (1 - r23^2)), one column after the other
     """
 
-    def partial_of(
-        first: Float[np.ndarray, "... n"], second: Float[np.ndarray, "... n"], third: Float[np.ndarray, "... n"]
-    ) -> Float[np.ndarray, "..."]:
-        r12, r13, r23 = (rank_correlation(*both) for both in ((first, second), (first, third), (second, third)))
+    def partial_of(*columns: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:
+        first, second, *before = columns
+        if not before:
+            return rank_correlation(first, second)
+        *before, last = before
+        r12, r13, r23 = (partial_of(*both, *before) for both in ((first, second), (first, last), (second, last)))
         scale = np.sqrt((1 - r13**2) * (1 - r23**2))
         return np.divide(r12 - r13 * r23, scale, out=np.full_like(scale, np.nan), where=scale > 0)
 
-    return bootstrapped(partial_of, *(np.asarray(values, dtype=float) for values in (one, other, held)))
+    return bootstrapped(partial_of, *(np.asarray(values, dtype=float) for values in (one, other, *held)))
 
 
 def rank_correlation(one: Float[np.ndarray, "... n"], other: Float[np.ndarray, "... n"]) -> Float[np.ndarray, "..."]:

@@ -1,7 +1,7 @@
 """Across views: does a content that was found for one text of a pair make the pair's other text likelier?"""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,8 +23,8 @@ from dcm_helpers.inquiry import (
     alone_part,
     counted_slots,
     each_view,
-    grouped,
     joint,
+    next_of,
     others,
     settings,
     steps_or_spent,
@@ -69,16 +69,6 @@ def partners(study: Study) -> dict[str, dict[str, Pair]]:
         "other": of_type,
         "topic": next_of(sample, lambda pair: pair.topic),
         "alike": next_of(sample, lambda pair: (pair.topic, pair.question_type)),
-    }
-
-
-def next_of(pairs: Sequence[Pair], kind: Callable[[Pair], Hashable]) -> dict[str, Pair]:
-    """For each pair the next one of its kind, after the last the first; those that are alone are left out."""
-    return {
-        pair.id: following
-        for those in grouped(sorted(pairs, key=lambda pair: pair.id), kind).values()
-        if len(those) > 1
-        for pair, following in zip(those, [*those[1:], those[0]], strict=True)
     }
 
 
@@ -176,48 +166,54 @@ def learned_again(size: int, study: Study) -> pd.DataFrame:
 def likelier(study: Study) -> list[Finding]:
     """How much of what a text tells about the other one a content for it tells, and whether it is more than its words.
 
-    Any content costs something, so another pair's is the measure, beside none; one of the same topic and type, so that
-    subject and form are not all that is told; and the text's own words in another order, since what a content tells may
-    be no more than these.
+    Others' contents make texts less likely, so that saving over these says little: none is the measure. Beside it stand
+    where the content began, since any vectors may help; contents of others of the same topic and type, so that subject
+    and form are not all that is told; and the text's own words in another order.
     """
     table, found = study.table("across"), []
     for (size, kind), here in table.groupby(["K", "found_for"], sort=False):
         of = {asked: rows.set_index("pair") for asked, rows in here.groupby("asked")}
         other = of.pop(OTHER_TEXT)
-        share, alike = told_over_text(other), other.dropna(subset="alike")
+        share, alike = told_over_text(other, "none"), other.dropna(subset="alike")
         by = {"content": "", "text": "_text", "words in another order": "_words"}  # by what: how its columns end
         saved = {name: other[f"other{end}"] - other[f"own{end}"] for name, end in by.items()}
         over_none = {name: mean(other[f"own{end}"] - other["none"]) for name, end in by.items()}
         first = [mean(other[f"other{end}_first"] - other[f"own{end}_first"]) for end in ("", "_text")]
-        over_alike = mean(alike["alike"] - alike["own"])
+        over_start, over_alike = mean(other["start"] - other["own"]), mean(alike["alike"] - alike["own"])
         texts_alike = mean(alike["alike_text"] - alike["own_text"]) if len(alike) else None
         over_words = mean(saved["content"] - saved["words in another order"])
-        says, p = what_is_told(share, mean(saved["content"]), over_none["content"], over_alike, over_words)
+        over_other = mean(saved["content"])
+        says, p = what_is_told(share, over_none["content"], over_start, over_other, over_alike, over_words)
         found.append(
             Finding(
                 "7g across views",
-                f"nats of the {OTHER[kind]} that a content for the {kind} alone saves over another's, as a share of "
+                f"nats of the {OTHER[kind]} that a content for the {kind} alone saves over none, as a share of "
                 f"those that the {kind} itself saves as text, K={size}",
                 [Quantity("", share, percent=True)],
                 [
-                    *[Quantity(f"nats saved over another's by the {name}", mean(nats)) for name, nats in saved.items()],
-                    Quantity("by the content, more than by its words", over_words),
                     *[Quantity(f"own {name} minus none", nats) for name, nats in over_none.items()],
-                    Quantity("own start minus own content", mean(other["start"] - other["own"])),
+                    Quantity("own start minus own content", over_start),
+                    *[Quantity(f"nats saved over another's by the {name}", mean(nats)) for name, nats in saved.items()],
+                    Quantity("that share over another's", told_over_text(other, "other"), percent=True),
+                    Quantity("by the content, more than by its words", over_words),
                     *[
                         Quantity(f"of the first token, saved over another's by the {name}", nats)
                         for name, nats in zip(by, first, strict=False)
                     ],
                     Quantity("saved over another's of the same topic and type by the content", over_alike),
                     *([Quantity("by the text", texts_alike)] if texts_alike else []),
-                    *[Quantity(f"asked for {asked}", told_over_text(rows), percent=True) for asked, rows in of.items()],
+                    *[
+                        Quantity(f"asked for {asked}, over another's", told_over_text(rows, "other"), percent=True)
+                        for asked, rows in of.items()
+                    ],
                 ],
                 Answer(
                     f"What does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
                     says,
-                    f"nothing if the interval holds 0 and ends below {TRACE:.0%}; else it must lie above 0, a content "
-                    "must make the text likelier than none does, and than another's of the same topic and type; and it "
-                    "is more than its words if, over another's, it saves more than these do in another order",
+                    "likelier, or less likely, than after no content where the interval says so, and nothing if it "
+                    f"holds 0 and ends below {TRACE:.0%}; likelier, it must be so than after the content's start, too, "
+                    "then than after contents of others, those of the same topic and type among them; and it is more "
+                    "than its words if, over another's, it saves more than these do in another order",
                     p,
                 ),
             )
@@ -225,27 +221,31 @@ def likelier(study: Study) -> list[Finding]:
     return found
 
 
-def what_is_told(
-    share: Estimate, saved: Estimate, over_none: Estimate, over_alike: Estimate, over_words: Estimate
-) -> tuple[str, float | None]:
-    """What a content tells, each claim only where those before it hold, with the p of the weakest of them."""
-    if share.high < 0:
-        return "makes it less likely than another's does", saved.p
-    if share.low <= 0:
-        return ("nothing", None) if share.high < TRACE else (NOT_SHOWN, saved.p)
+def what_is_told(share: Estimate, over_none: Estimate, *over: Estimate) -> tuple[str, float | None]:
+    """What a content tells, each claim only where those before it hold, with the p of the weakest of them.
+
+    Args:     over  its start, others' contents, those of others of the same topic and type, and its words
+    """
+    if over_none.low > 0:
+        than_others = ", though likelier than others' do" if min(each.low for each in over[1:3]) > 0 else ""
+        return f"makes it less likely than none does{than_others}", over_none.p
     if over_none.high >= 0:
-        return "makes it likelier than another's does, not than none", saved.p
-    if over_alike.low <= 0:
-        return "makes it likelier, no more than its topic and type shown", max(saved.p, over_none.p)
-    p = max(saved.p, over_none.p, over_alike.p)
-    if over_words.low <= 0:
-        return "makes it likelier, no more than its words shown", p
-    return "makes it likelier, more than its words", max(p, over_words.p)
+        return ("nothing", None) if share.high < TRACE else (NOT_SHOWN, over_none.p)
+    p = over_none.p
+    for claim, than in zip(over, ("its start", "others' do", "its topic and type", "its words"), strict=True):
+        if claim.low <= 0:
+            return f"makes it likelier, no more than {than} shown", p
+        p = max(p, claim.p)
+    return "makes it likelier, more than its words", p
 
 
-def told_over_text(rows: pd.DataFrame) -> Estimate:
-    """What contents save over others', as a share of what texts save over others'; unbounded where these save none."""
-    share = ratio_of_sums(rows["other"] - rows["own"], by_text := rows["other_text"] - rows["own_text"])
+def told_over_text(rows: pd.DataFrame, over: str) -> Estimate:
+    """What contents save over none, or over others', as a share of what texts save so; unbounded where these do not.
+
+    Args:     over  'none' or 'other'
+    """
+    by_text = rows["none" if over == "none" else "other_text"] - rows["own_text"]
+    share = ratio_of_sums(rows[over] - rows["own"], by_text)
     return share if by_text.mean() > 0 else replace(share, low=-math.inf, high=math.inf)
 
 
@@ -259,18 +259,18 @@ def sooner(size: int) -> Callable[[Study], list[Finding]]:
         for kind, here in table.groupby("found_for", sort=False):
             steps = here.pivot(index="pair", columns="start", values="steps_to_exact") + 1
             random = fresh[fresh.index.map(kinds) == OTHER[kind]].set_index("pair")["steps_to_exact"] + 1
-            sooner = ratio(steps["own"], steps["other"])
+            over_other, over_random = (ratio(steps["own"], those) for those in (steps["other"], random[steps.index]))
             found.append(
                 Finding(
                     "7g across views",
-                    f"steps to the {OTHER[kind]} from its {kind}'s content, over from another {kind}'s, K={size}",
-                    [Quantity("", sooner)],
-                    [Quantity("over from random tokens", ratio(steps["own"], random[steps.index]))],
+                    f"steps to the {OTHER[kind]} from its {kind}'s content, over from random tokens, K={size}",
+                    [Quantity("", over_random)],
+                    [Quantity(f"over from another {kind}'s content", over_other)],
                     Answer(
                         f"Is the {OTHER[kind]} learned sooner from its {kind}'s content, K={size}?",
-                        verdict(1, "yes", "no, later", sooner),
+                        verdict(1, "yes", "no, later", over_random),
                         "yes if the interval lies below 1, later if above",
-                        sooner.p,
+                        over_random.p,
                     ),
                 )
             )

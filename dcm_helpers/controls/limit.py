@@ -185,12 +185,13 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
 
     Blocks hold equal texts on both sides, but where long questions have long answers, as those that are restated do,
     true pairs are longer and shorter than exchanged ones, and what is left grows faster than what there is: that works
-    against a yes, so how both texts' bits go together is told.
+    against a yes, so how both texts' bits go together is told. Bits less left are no share of what a question tells: of
+    what is written in time nothing is left, however much it shares; whether they grow with it is told.
     """
     table, steps = study.table("limit"), study.run(limit_parts(name)[0]).optimizer.num_steps
     here = table[table["set"] == name]
-    left, over_words, true = saved_when_left(here), saved_over_words(here), here[here["true"]]
-    says = verdict(0, "no, more", "yes", left)
+    less, over_words, true = mean(less_left(here) / 2), saved_over_words(here), here[here["true"]]
+    says = verdict(0, "no, more", "yes", less)
     if says == "yes":
         says += ", more than of common words" if over_words.low > 0 else ", no more than of common words shown"
     exact, left_of = (tuple(here.groupby("true")[what].mean().reindex([True, False])) for what in ("exact", "left"))
@@ -198,30 +199,33 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
     control = [
         Quantity("bits left of a pair, true and exchanged", left_of, ".1f"),
         Quantity("exact, true and exchanged", exact, ".0f", percent=True),
-        Quantity("would be seen four times of five:", seen_mostly(left), ".0f", percent=True),
+        Quantity("would be seen four times of five:", seen_mostly(less)),
+        Quantity("over bits told of both answers", saved_when_left(here), ".0f", percent=True),
+        Quantity("its rank correlation with these", correlation(less_left(here), of_blocks(here, "told")), ".2g"),
         Quantity("bits of both texts, least and most", (bits.min(), bits.max()), ".0f"),
         Quantity(
             "rank correlation of both texts' bits", correlation(true["bits_question"], true["bits_answer"]), ".2g"
         ),
-        Quantity("bits told of an answer", true["told"].mean(), ".1f"),
+        Quantity("bits that its own question, not the block's other, tells of an answer", true["told"].mean(), ".1f"),
         Quantity("bits of its words that the question has", true["repeated"].mean(), ".1f"),
         Quantity("bits less left of a pair, less these words' bits", over_words, ".1f"),
     ]
     if here["exact"].nunique() == 2:
-        control.append(Quantity("by chances of being exact instead", over_blocks(here), ".0f", percent=True))
+        chances = "bits that pairs may be longer for equal chances of being exact, over bits told of their answers"
+        control.append(Quantity(chances, over_blocks(here), ".0f", percent=True))
     return [
         Finding(
             "7h limit",
-            f"bits less left of true pairs than of exchanged ones after {steps} steps with one slot, over bits by "
-            f"which its own question as text, not another, makes an answer likelier; {SETS[name]}",
-            [Quantity("", left, ".0f", percent=True)],
+            f"bits less left of a true pair than of an exchanged one after {steps} steps with one slot, over blocks of "
+            f"two pairs; {SETS[name]}",
+            [Quantity("", less)],
             control,
             Answer(
                 f"Is less left of pairs that belong together after {steps} steps with one slot ({SETS[name]})?",
                 says,
                 "yes if the interval over blocks of two pairs lies above 0, more if below; more than of common words "
                 "if what is less left, less the bits of those words, lies above 0, too",
-                left.p if over_words.low <= 0 else max(left.p, over_words.p),
+                less.p if over_words.low <= 0 else max(less.p, over_words.p),
             ),
         )
     ]

@@ -46,9 +46,13 @@ COMPARED: list[Compared] = [
 COMPARED_PARTS = sorted({part for _, _, *both, _ in COMPARED for part in both})
 NATS = "control_nats"
 RULE = (
-    "fewer if the interval of steps lies below 1, more if above; for each nat both intervals must, by nats at the "
-    "start and without content. Steps for each nat say something only where steps grow with nats"
+    "fewer if the interval of steps lies below 1, more if above, and whether as many nats are to be taken away at "
+    "the start. What both have differs in difficulty, then, and steps for each nat would make up for that only where "
+    "steps grow in proportion to nats. A bound where less than half are exact on a side: these count as one step more "
+    "than they were given"
 )
+MOSTLY = 0.5
+"""Where a smaller share is exact, steps are mostly those that were given."""
 MODE_CHANGES = {
     "as optimized": tuple(MODES),
     "removed": (None, None),
@@ -112,6 +116,7 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
 
     What has more nats to be taken away may take more steps for that alone, so steps for each nat stand beside them,
     however counted, and whether steps grow with nats at all: with the power of 1 where steps for each nat are the same.
+    No answer rests on steps for each nat, since powers have been far below 1 wherever they were measured.
     """
     steps = ratio(first["steps_to_exact"] + 1, second["steps_to_exact"] + 1)
     at_start, without = (
@@ -126,19 +131,19 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
     if min(each["nats"].nunique() for each in (first, second)) > 2:
         growth = [Quantity("steps grow with nats to the power of", (power(first), power(second)), ".2g")]
     shares = (first["reconstructed"].mean(), second["reconstructed"].mean())
-    says, p = fewer_or_more(steps, at_start, without)
+    begun_with = ratio(first["nats"], second["nats"])
     return Finding(
         question,
         f"{name}, K={K}: steps to exact, as a ratio",
         [Quantity("", steps), Quantity("reconstructed", shares, percent=True)],
         [
-            Quantity("nats at the start", ratio(first["nats"], second["nats"])),
+            Quantity("nats at the start", begun_with),
             Quantity("steps for each nat at the start", at_start),
             Quantity("for each nat without content", without),
             *growth,
             *success,
         ],
-        Answer(asked, says, RULE, p),
+        Answer(asked, fewer_or_more(steps, begun_with, min(shares)), RULE, steps.p),
     )
 
 
@@ -147,14 +152,17 @@ def power(found: pd.DataFrame) -> float:
     return float(linregress(np.log(found["nats"]), np.log(found["steps_to_exact"] + 1)).slope)
 
 
-def fewer_or_more(steps: Estimate, *for_each_nat: Estimate) -> tuple[str, float | None]:
-    """What steps say, and steps for each nat, with the p of the weakest of what is said."""
-    says, nats_say = (verdict(1, "fewer", "more", *each) for each in ([steps], for_each_nat))
+def fewer_or_more(steps: Estimate, nats: Estimate, least_exact: float) -> str:
+    """What steps say, whether there were as many nats to be taken away, and whether that is but a bound.
+
+    Args:     nats  at the start, as a ratio;  least_exact  the share of exact ones on the side that has fewer of them
+    """
+    says = verdict(1, "fewer", "more", steps)
     if says == NOT_SHOWN:
-        return says, steps.p
-    if nats_say == NOT_SHOWN:
-        return f"{says}, not shown for each nat", steps.p
-    return f"{says}, and {nats_say} for each nat", max(each.p for each in (steps, *for_each_nat))
+        return says
+    of = verdict(1, "fewer nats", "more nats", nats)
+    bound = " (a bound)" if least_exact < MOSTLY else ""
+    return f"{says}{bound}, for {'no fewer nats shown' if of == NOT_SHOWN else of}"
 
 
 def what_modes_do(study: Study) -> list[Finding]:

@@ -24,6 +24,7 @@ from .part import joint as joint
 from .part import long_pairs as long_pairs
 from .part import long_part as long_part
 from .part import long_settings as long_settings
+from .part import next_of as next_of
 from .part import others as others
 from .part import restarted as restarted
 from .part import restating as restating

@@ -102,6 +102,16 @@ def grouped(items: Iterable[Item], kind: Callable[[Item], Hashable]) -> dict[Has
     return groups
 
 
+def next_of(pairs: Sequence[Pair], kind: Callable[[Pair], Hashable]) -> dict[str, Pair]:
+    """For each pair the next one of its kind, after the last the first; those that are alone are left out."""
+    return {
+        pair.id: following
+        for those in grouped(sorted(pairs, key=lambda pair: pair.id), kind).values()
+        if len(those) > 1
+        for pair, following in zip(those, [*those[1:], those[0]], strict=True)
+    }
+
+
 def sample_of(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
     """The first pairs of an order that takes topics in turn and no answer twice; all pairs, in theirs, for None."""
     if count is None:

@@ -2,9 +2,22 @@
 
 import pandas as pd
 
-from dcm_helpers.inquiry import BITS, Answer, Finding, K, Part, Question, Study, StudyConfig, Table, joint, settings
+from dcm_helpers.inquiry import (
+    BITS,
+    Answer,
+    Finding,
+    K,
+    Part,
+    Question,
+    Study,
+    StudyConfig,
+    Table,
+    joint,
+    settings,
+    true_part,
+)
 from dcm_helpers.look import nats_after
-from dcm_helpers.stats import Quantity, correlation, mean, share
+from dcm_helpers.stats import Quantity, correlation, mean, median, share
 from dcm_helpers.stm import text_prompts
 
 
@@ -48,7 +61,8 @@ def how_often(study: Study) -> list[Finding]:
     lowest = min(groups, key=lambda name: groups[name].mean())
     gain, context = ((of["nats_without"] - of[name]) * BITS for name in ("nats_with", "nats_context"))
     slower = of.groupby("question_type")["steps_to_exact"].median()
-    exact = share(of["reconstructed"])
+    made = [study.per_problem(part) for part in ("base", true_part(K)) if study.complete(part)]
+    exact = share(max(made, key=len)["reconstructed"])
     return [
         Finding(
             "1 success",
@@ -83,8 +97,9 @@ def how_often(study: Study) -> list[Finding]:
         Finding(
             "7f context",
             f"nats a pair, after {K} slots and a mode",
-            [Quantity("", mean(of["nats_with"]), ".2g")],
+            [Quantity("median", median(of["nats_with"]), ".2g")],
             [
+                Quantity("most", of["nats_with"].max(), ".2g"),
                 Quantity("after prompts with the context", mean(of["nats_context"])),
                 Quantity("tokens of such a prompt: mean", of["prompt_tokens"].mean() / 2, ".0f"),
             ],

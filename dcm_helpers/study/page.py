@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from dcm_helpers.controls import by_condition
+from dcm_helpers.controls import NATS, by_condition
 from dcm_helpers.files import write_safely
-from dcm_helpers.inquiry import SURE, Study, StudyConfig, open_study
+from dcm_helpers.inquiry import SURE, K, Study, StudyConfig, open_study, true_part
 from dcm_helpers.stats import correlation, partial_correlation, ratio
 from dcm_helpers.study.questions import all_findings, parts_of, plan
 from dcm_helpers.study.told import FEWEST, answers_told, corrected, findings_told, markdown, told
@@ -69,7 +69,8 @@ How each answer follows from its figure:
 
 ## Findings
 
-95 % intervals over pairs, not corrected. What rests on fewer than {FEWEST} pairs is called an anecdote. Of several
+95 % intervals, not corrected, over pairs; n counts these, or, where they do not vary on their own, what does: blocks of
+two, circles of answers that were exchanged once. What rests on fewer than {FEWEST} is called an anecdote. Of several
 kinds of features the one that tells most from chance is shown, its p corrected.
 
 {markdown(findings_told(found))}
@@ -153,10 +154,11 @@ def answers_beside(*both: Study) -> pd.DataFrame:
 def steps_beside(first: Study, second: Study) -> pd.DataFrame:
     """Whether the same pairs are hard for both Generators: for each part of true pairs that both studies have.
 
-    Longer texts are harder for any Generator, so the rank correlation is told with the texts' length held, too.
+    What has more nats takes more steps with any Generator, so the rank correlation is told with these held, too: what
+    the texts cost without content, with the first Generator and with the second.
 
-    Returns:  columns part, rank correlation of steps to exact, the same with length in characters held, steps of the
-              second Generator over those of the first
+    Returns:  columns part, rank correlation of steps to exact, the same with nats held, steps of the second Generator
+              over those of the first
     """
     shared = {part.name for part in parts_of(second.config)}
     rows = []
@@ -166,20 +168,35 @@ def steps_beside(first: Study, second: Study) -> pd.DataFrame:
             both = pd.merge(*of_both, left_index=True, right_index=True, suffixes=(" first", " second"))
             if part.layers == "trained" and len(both) > 2:
                 steps = [both[f"steps {which}"] for which in ("first", "second")]
-                held = partial_correlation(*steps, both["length first"])
-                figures = (correlation(*steps), ".2g"), (held, ".2g"), (ratio(*reversed(steps)), ".3g")
-                rows.append((part.name, *(each.text(form) for each, form in figures)))
-    return pd.DataFrame(rows, columns=["part", "rank correlation of steps", "with length held", "steps, as a ratio"])
+                nats = [both[f"nats {which}"] for which in ("first", "second")]
+                known = all(each.notna().all() for each in nats)
+                rows.append(
+                    (
+                        part.name,
+                        correlation(*steps).text(".2g"),
+                        partial_correlation(*steps, *nats).text(".2g") if known else "not measured",
+                        ratio(*reversed(steps)).text(),
+                    )
+                )
+    return pd.DataFrame(rows, columns=["part", "rank correlation of steps", "with nats held", "steps, as a ratio"])
 
 
 def of_true_pairs(study: Study, part: str) -> pd.DataFrame:
-    """Steps to exact, counted from 1, and length of the texts in characters, of the true pairs of a part, by texts."""
+    """Steps to exact, counted from 1, and nats of the texts without content, of the true pairs of a part, by texts."""
     steps = study.per_problem(part)["steps_to_exact"] + 1
+    nats = {}
+    if study.has_table(NATS):
+        costs = study.table(NATS).set_index(["part", "problem"])["nats_without"]
+        nats = {texts_of(record): costs[true_part(K), record["problem"]] for record in study.records(true_part(K))}
     rows = {
-        tuple(view["target_text"] for view in record["views"]): steps[record["problem"]]
+        texts_of(record): (steps[record["problem"]], nats.get(texts_of(record), float("nan")))
         for record in study.records(part)
         if not record["variant"] and record["problem_restart"] == 0
     }
-    lengths = [sum(map(len, texts)) for texts in rows]
     texts = pd.Index(list(rows), tupleize_cols=False)
-    return pd.DataFrame({"steps": list(rows.values()), "length": lengths}, index=texts)
+    return pd.DataFrame(list(rows.values()), columns=["steps", "nats"], index=texts)
+
+
+def texts_of(record: dict) -> tuple[str, ...]:
+    """The texts that a record's content is to write, whatever they are asked for by."""
+    return tuple(view["target_text"] for view in record["views"])

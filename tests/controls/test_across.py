@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from stand_ins import Told, problems, values_of
 
-from dcm_helpers.controls.across import asked_texts, likelier, next_of, shuffled, sooner, what_is_told
+from dcm_helpers.controls.across import asked_texts, likelier, shuffled, sooner, what_is_told
 from dcm_helpers.controls.transfer import content_words
-from dcm_helpers.inquiry import sample_of
+from dcm_helpers.inquiry import next_of, sample_of
 from dcm_helpers.stats import Estimate
 
 
@@ -33,19 +33,19 @@ def test_shuffled_words_are_the_same_words(tiny, pairs):
 def test_what_is_told_needs_all_that_comes_before():
     """A claim is made only where every weaker one holds; its p is the weakest."""
     above, below, around = Estimate(2, 1, 3, p=0.01), Estimate(-2, -3, -1, p=0.02), Estimate(0, -1, 1, p=0.9)
-    assert what_is_told(Estimate(0.02, -0.05, 0.08), around, below, above, above) == ("nothing", None)
-    assert what_is_told(Estimate(0.2, -0.05, 0.4), around, below, above, above) == ("not shown", 0.9)
-    assert what_is_told(Estimate(0.6, 0.4, 0.8), above, above, above, above)[0].endswith("not than none")
-    assert what_is_told(Estimate(0.6, 0.4, 0.8), above, below, around, above)[0].endswith("topic and type shown")
-    assert (
-        what_is_told(Estimate(-0.5, -0.8, -0.2), below, above, above, above)[0]
-        == "makes it less likely than another's does"
-    )
+    assert what_is_told(Estimate(0.02, -0.05, 0.08), around, *[above] * 4) == ("nothing", None)
+    assert what_is_told(Estimate(0.2, -0.05, 0.4), around, *[above] * 4) == ("not shown", 0.9)
+    less = "makes it less likely than none does"
+    harmed = Estimate(-0.5, -0.8, -0.2)
+    assert what_is_told(harmed, above, below, above, above, above) == (f"{less}, though likelier than others' do", 0.01)
+    assert what_is_told(harmed, above, below, above, around, above) == (less, 0.01), "than those of its topic, too"
     told = Estimate(0.6, 0.4, 0.8)
-    no_more = ("makes it likelier, no more than its words shown", 0.02)
-    assert what_is_told(told, above, below, above, around) == no_more, "a difference that is not told is no equality"
-    assert what_is_told(told, above, below, above, below) == no_more
-    assert what_is_told(told, above, below, above, above) == ("makes it likelier, more than its words", 0.02)
+    for place, ends in enumerate(("its start", "others' do", "its topic and type", "its words")):
+        for other in (around, below):  # a difference that is not told is no equality
+            claims = [above] * place + [other] + [above] * (3 - place)
+            says, p = what_is_told(told, below, *claims)
+            assert says == f"makes it likelier, no more than {ends} shown" and p == 0.02
+    assert what_is_told(told, below, *[above] * 4) == ("makes it likelier, more than its words", 0.02)
 
 
 def test_content_words_leave_out_what_any_text_has():
@@ -78,7 +78,8 @@ def test_what_contents_save_is_set_beside_what_texts_save():
     study = Told(after(own=6, other=-1, alike=1, own_text=15, other_text=1, own_words=9, own_text_first=2))
     (found,) = likelier(study)
     known = values_of(found)
-    assert known[""].value == pytest.approx(7 / 14, abs=0.01), "7 nats over another's, of 14 that the text saves"
+    assert known[""].value == pytest.approx(6 / 15, abs=0.01), "6 nats over none, of 15 that the text saves"
+    assert known["that share over another's"].value == pytest.approx(7 / 14, abs=0.01)
     assert known["own content minus none"].value == pytest.approx(-6, abs=0.05)
     assert (known["own text minus none"].value, known["own words in another order minus none"].value) == (-15, -9)
     assert known["by the content, more than by its words"].value == pytest.approx(-2, abs=0.05)
@@ -87,10 +88,18 @@ def test_what_contents_save_is_set_beside_what_texts_save():
 
 
 def test_where_the_text_itself_tells_nothing_there_is_no_share():
-    (found,) = likelier(Told(after(own=6, other=-1, alike=1, own_text=1, other_text=1)))
-    assert found.answer.answer == "not shown"
+    (found,) = likelier(Told(after(own=0, other=-1, alike=1, own_text=-1, other_text=1)))
+    assert found.answer.answer == "not shown" and found.figure[0].value.high == np.inf
     (harmed,) = likelier(Told(after(own=-3, other=2, alike=2, own_text=15, other_text=1)))
-    assert harmed.answer.answer == "makes it less likely than another's does"
+    assert harmed.answer.answer == "makes it less likely than none does"
+
+
+def test_what_any_vectors_do_is_not_told_by_a_content():
+    """Where the start of a content makes a text as likely as the content does, that says nothing about the content."""
+    (found,) = likelier(
+        Told(after(own=6, other=-1, alike=1, own_text=15, other_text=1, own_words=1).assign(start=24.0))
+    )
+    assert found.answer.answer == "makes it likelier, no more than its start shown"
 
 
 def test_steps_from_the_other_text_are_set_beside_anothers_and_fresh_ones():
@@ -105,6 +114,12 @@ def test_steps_from_the_other_text_are_set_beside_anothers_and_fresh_ones():
     fresh = problems([39.0] * 40, pairs * 2)
     fresh.index = [f"{pair}:{kind}" for kind in ("answer", "question") for pair in pairs]
     kinds = [{"problem": name, "views": [{"kind": name.split(":")[1]}]} for name in fresh.index]
-    (found,) = sooner(1)(Told({"again-K1": again}, {"confident-alone-K1": fresh}, {"confident-alone-K1": kinds}))
-    assert found.figure[0].value.value == pytest.approx(0.52, abs=0.01) and found.answer.answer == "yes"
-    assert values_of(found)["over from random tokens"].value == pytest.approx(0.27, abs=0.01)
+
+    def told(fresh):
+        return sooner(1)(Told({"again-K1": again}, {"confident-alone-K1": fresh}, {"confident-alone-K1": kinds}))[0]
+
+    found = told(fresh)
+    assert found.figure[0].value.value == pytest.approx(0.27, abs=0.01) and found.answer.answer == "yes"
+    assert values_of(found)["over from another question's content"].value == pytest.approx(0.52, abs=0.01)
+    as_soon = told(fresh.assign(steps_to_exact=again[again["start"] == "own"]["steps_to_exact"].tolist() * 2))
+    assert as_soon.answer.answer == "not shown", "another's content may merely be a bad start"
