@@ -71,7 +71,8 @@ def kept_starts(path: Path, learned_from: dict) -> dict[int, Content]:
         with safe_open(path, "pt") as file:
             told = json.loads((file.metadata() or {}).get(FROM, "null"))
             require(told == learned_from, f"{path} has starts that were learned from {told}; {expected}")
-            return {int(K): file.get_tensor(K) for K in file}
+            names = list(file.keys())
+            return {int(K): file.get_tensor(K) for K in names}
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path} holds no learned starts ({error}); {expected}") from error
 

@@ -41,8 +41,8 @@ def initial_content(generator: Generator, problem: Problem, K: int, start: str, 
     width = content.shape[1]
     require(
         width == generator.width,
-        f"the start {start!r} was learned for {width} coordinates a slot, and {generator.name} reads {generator.width}; "
-        "learn one for it: python -m dcm_helpers.learn_start --help",
+        f"the start {start!r} was learned for {width} coordinates a slot, and {generator.name} reads "
+        f"{generator.width}; learn one for it: python -m dcm_helpers.learn_start --help",
     )
     return content.to(generator.device, generator.content_dtype)
 
