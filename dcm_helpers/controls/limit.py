@@ -220,6 +220,7 @@ def at_the_limit(name: str, study: Study) -> list[Finding]:
         Quantity("bits that its own question, not the block's other, tells of an answer", true["told"].mean(), ".1f"),
         Quantity("bits of its words that the question has", true["repeated"].mean(), ".1f"),
         Quantity("bits less left of a pair, less these words' bits", over_words, ".1f"),
+        Quantity("of these would be seen four times of five:", seen_mostly(over_words), ".1f"),
     ]
     if here["exact"].nunique() == 2:
         chances = "bits that true pairs may be longer for equal chances of being exact"
