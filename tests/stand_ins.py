@@ -38,6 +38,9 @@ class Told:
     def table(self, name):
         return self.tables[name] if isinstance(self.tables, dict) else self.tables
 
+    def has_table(self, name):
+        return not isinstance(self.tables, dict) or name in self.tables
+
     def per_problem(self, part):
         return self.problems[part]
 

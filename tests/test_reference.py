@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
+from stand_ins import Told, problems
 
 from dcm_helpers.config import PROJECT
 from dcm_helpers.controls.sharing import crossed_steps, slower_half
@@ -175,7 +176,9 @@ def test_two_studies_are_set_side_by_side(small):
     """A study beside itself says the same of everything; beside the committed one, what both have."""
     study, _ = small
     same = answers_beside(study, study)
-    assert same["both say so"].eq("yes").all() and len(same) == len(answers_table(study))
+    numbers = same["both say so"].eq("")
+    assert (numbers | same["both say so"].eq("yes")).all() and same["question"][~numbers].size > 10
+    assert len(same) == len(answers_table(study))
     steps = steps_beside(study, study)
     assert steps["steps, as a ratio"].str.startswith("1 (1 to 1)").all()
     assert not steps["part"].str.contains("others|layers|random|rephrased|restarts").any()
@@ -183,6 +186,28 @@ def test_two_studies_are_set_side_by_side(small):
     other = open_study(StudyConfig().output_dir)
     assert markdown(answers_beside(other, study)) in made and markdown(steps_beside(other, study)) in made
     assert "smollm2-135m: figure" in made and "| base |" in markdown(steps_beside(other, study))
+
+
+def test_what_is_hard_for_both_is_asked_with_nats_held():
+    """Steps of two Generators that follow from nats, each Generator's own, and from nothing else."""
+    random = np.random.default_rng(0)
+    texts = [f"text {index}" for index in range(60)]
+
+    def study(factor):
+        nats = np.linspace(50, 200, 60) * random.normal(factor, 0.02, 60)
+        made = problems(factor * nats * random.normal(1, 0.1, 60))
+        views = [{"target_text": text} for text in texts]
+        records = [
+            {"problem": name, "views": [view], "variant": "", "problem_restart": 0}
+            for name, view in zip(made.index, views, strict=True)
+        ]
+        costs = pd.DataFrame({"part": "exact-K8", "problem": made.index, "nats_without": nats})
+        return Told({"control_nats": costs}, {"exact-K8": made}, {"exact-K8": records})
+
+    ((_, apart, held, _),) = steps_beside(study(1), study(2)).itertuples(index=False)
+    assert float(apart.split()[0]) > 0.8
+    low, high = (float(each) for each in held[held.index("(") + 1 : held.index(")")].split(" to "))
+    assert low < 0 < high
 
 
 def test_the_plan_and_mistakes(small, capsys):

@@ -135,7 +135,7 @@ def after_texts(generator: Generator, view: View, texts: dict[str, str]) -> dict
 
 
 def by_name(names: Sequence[str], costs: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Nats of targets by name, and of their first tokens."""
+    """Nats of targets by name, and of first tokens."""
     whole = {name: cost for name, (cost, _) in zip(names, costs, strict=True)}
     return whole | {f"{name}_first": first for name, (_, first) in zip(names, costs, strict=True)}
 
@@ -178,11 +178,9 @@ def likelier(study: Study) -> list[Finding]:
         by = {"content": "", "text": "_text", "words in another order": "_words"}  # by what: how its columns end
         saved = {name: other[f"other{end}"] - other[f"own{end}"] for name, end in by.items()}
         over_none = {name: mean(other[f"own{end}"] - other["none"]) for name, end in by.items()}
-        first = [mean(other[f"other{end}_first"] - other[f"own{end}_first"]) for end in ("", "_text")]
         over_start, over_alike = mean(other["start"] - other["own"]), mean(alike["alike"] - alike["own"])
         texts_alike = mean(alike["alike_text"] - alike["own_text"]) if len(alike) else None
-        over_words = mean(saved["content"] - saved["words in another order"])
-        over_other = mean(saved["content"])
+        over_words, over_other = mean(other["own_words"] - other["own"]), mean(saved["content"])
         says, p = what_is_told(share, over_none["content"], over_start, over_other, over_alike, over_words)
         found.append(
             Finding(
@@ -195,11 +193,7 @@ def likelier(study: Study) -> list[Finding]:
                     Quantity("own start minus own content", over_start),
                     *[Quantity(f"nats saved over another's by the {name}", mean(nats)) for name, nats in saved.items()],
                     Quantity("that share over another's", told_over_text(other, "other"), percent=True),
-                    Quantity("by the content, more than by its words", over_words),
-                    *[
-                        Quantity(f"of the first token, saved over another's by the {name}", nats)
-                        for name, nats in zip(by, first, strict=False)
-                    ],
+                    Quantity("own words in another order minus own content", over_words),
                     Quantity("saved over another's of the same topic and type by the content", over_alike),
                     *([Quantity("by the text", texts_alike)] if texts_alike else []),
                     *[
@@ -208,12 +202,12 @@ def likelier(study: Study) -> list[Finding]:
                     ],
                 ],
                 Answer(
-                    f"What does a content for the {kind} tell of the {OTHER[kind]}, K={size}?",
+                    f"How likely is the {OTHER[kind]} after a content for the {kind}, K={size}?",
                     says,
-                    "likelier, or less likely, than after no content where the interval says so, and nothing if it "
-                    f"holds 0 and ends below {TRACE:.0%}; likelier, it must be so than after the content's start, too, "
-                    "then than after contents of others, those of the same topic and type among them; and it is more "
-                    "than its words if, over another's, it saves more than these do in another order",
+                    "likelier, or less likely, than after none by the interval, and nothing if it ends below "
+                    f"{TRACE:.0%} and neither start nor others are beaten; likelier, it must be so than after the "
+                    "content's start, then than after others', those of the same topic and type among them, then than "
+                    "after the words of the content's text in another order",
                     p,
                 ),
             )
@@ -222,21 +216,27 @@ def likelier(study: Study) -> list[Finding]:
 
 
 def what_is_told(share: Estimate, over_none: Estimate, *over: Estimate) -> tuple[str, float | None]:
-    """What a content tells, each claim only where those before it hold, with the p of the weakest of them.
+    """What a content tells, beside no content first, and the p of the weakest of what is said.
 
-    Args:     over  its start, others' contents, those of others of the same topic and type, and its words
+    Args:     over  by how much the text is likelier than after the content's start, others' contents, others' of the
+              same topic and type, and the words of the content's text in another order
     """
-    if over_none.low > 0:
-        than_others = ", though likelier than others' do" if min(each.low for each in over[1:3]) > 0 else ""
-        return f"makes it less likely than none does{than_others}", over_none.p
-    if over_none.high >= 0:
+    if over_none.high < 0:
+        p = over_none.p
+        for claim, than in zip(over, ("its start", "others'", "its topic and type", "its words"), strict=True):
+            if claim.low <= 0:
+                less = claim.high < 0 and than == "its words"
+                return f"likelier than after none; {'less than' if less else 'not shown to beat'} {than}", p
+            p = max(p, claim.p)
+        return "likelier than after none; more than its words", p
+    beaten = {"its start": over[:1], "others'": over[1:3]}
+    beaten = {than: those for than, those in beaten.items() if min(each.low for each in those) > 0}
+    claims = [*([over_none] if over_none.low > 0 else []), *(each for those in beaten.values() for each in those)]
+    if not claims:
         return ("nothing", None) if share.high < TRACE else (NOT_SHOWN, over_none.p)
-    p = over_none.p
-    for claim, than in zip(over, ("its start", "others' do", "its topic and type", "its words"), strict=True):
-        if claim.low <= 0:
-            return f"makes it likelier, no more than {than} shown", p
-        p = max(p, claim.p)
-    return "makes it likelier, more than its words", p
+    says = "less likely than after none" if over_none.low > 0 else "not shown to be likelier than after none"
+    but = f", but likelier than after {' and '.join(beaten)}" if beaten else ""
+    return says + but, max(each.p for each in claims)
 
 
 def told_over_text(rows: pd.DataFrame, over: str) -> Estimate:

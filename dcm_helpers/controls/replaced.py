@@ -46,10 +46,10 @@ COMPARED: list[Compared] = [
 COMPARED_PARTS = sorted({part for _, _, *both, _ in COMPARED for part in both})
 NATS = "control_nats"
 RULE = (
-    "fewer if the interval of steps lies below 1, more if above, and whether as many nats are to be taken away at "
-    "the start. What both have differs in difficulty, then, and steps for each nat would make up for that only where "
-    "steps grow in proportion to nats. A bound where less than half are exact on a side: these count as one step more "
-    "than they were given"
+    "fewer if the interval of steps lies below 1, more if above; of fewer or more nats by the interval of what there "
+    "is to take away at the start: difficulty is not held, then, and steps for each nat would make up for it only "
+    "where steps grow in proportion to nats. A bound where less than half are exact on the side that takes more: "
+    "these count as one step more than they were given"
 )
 MOSTLY = 0.5
 """Where a smaller share is exact, steps are mostly those that were given."""
@@ -116,7 +116,7 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
 
     What has more nats to be taken away may take more steps for that alone, so steps for each nat stand beside them,
     however counted, and whether steps grow with nats at all: with the power of 1 where steps for each nat are the same.
-    No answer rests on steps for each nat, since powers have been far below 1 wherever they were measured.
+    No answer rests on steps for each nat, since that power differs between Generators and layers.
     """
     steps = ratio(first["steps_to_exact"] + 1, second["steps_to_exact"] + 1)
     at_start, without = (
@@ -128,9 +128,9 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
         difference, p = share_difference(first["reconstructed"], second["reconstructed"])
         success = [Quantity("difference of reconstructed ones", difference, percent=True), Quantity("p=", p, ".2g")]
     growth = []
-    if min(each["nats"].nunique() for each in (first, second)) > 2:
-        growth = [Quantity("steps grow with nats to the power of", (power(first), power(second)), ".2g")]
     shares = (first["reconstructed"].mean(), second["reconstructed"].mean())
+    if min(shares) >= MOSTLY and min(each["nats"].nunique() for each in (first, second)) > 2:
+        growth = [Quantity("steps grow with nats to the power of", (power(first), power(second)), ".2g")]
     begun_with = ratio(first["nats"], second["nats"])
     return Finding(
         question,
@@ -143,7 +143,7 @@ def side_by_side(question: str, name: str, first: pd.DataFrame, second: pd.DataF
             *growth,
             *success,
         ],
-        Answer(asked, fewer_or_more(steps, begun_with, min(shares)), RULE, steps.p),
+        Answer(asked, fewer_or_more(steps, begun_with, *shares), RULE, steps.p),
     )
 
 
@@ -152,17 +152,20 @@ def power(found: pd.DataFrame) -> float:
     return float(linregress(np.log(found["nats"]), np.log(found["steps_to_exact"] + 1)).slope)
 
 
-def fewer_or_more(steps: Estimate, nats: Estimate, least_exact: float) -> str:
+def fewer_or_more(steps: Estimate, nats: Estimate, exact: float, exact_of_others: float) -> str:
     """What steps say, whether there were as many nats to be taken away, and whether that is but a bound.
 
-    Args:     nats  at the start, as a ratio;  least_exact  the share of exact ones on the side that has fewer of them
+    Steps of what is not exact count too little, which makes a difference smaller, or one that there is not.
+
+    Args:     nats  at the start, as a ratio;  exact, exact_of_others  shares on both sides
     """
     says = verdict(1, "fewer", "more", steps)
-    if says == NOT_SHOWN:
-        return says
-    of = verdict(1, "fewer nats", "more nats", nats)
-    bound = " (a bound)" if least_exact < MOSTLY else ""
-    return f"{says}{bound}, for {'no fewer nats shown' if of == NOT_SHOWN else of}"
+    fewer, more = (share < MOSTLY for share in (exact, exact_of_others))
+    if says == NOT_SHOWN or (says == "fewer" and fewer) or (says == "more" and more):
+        return NOT_SHOWN
+    bound = " (a bound)" if fewer or more else ""
+    at_start = {"fewer nats": ", but of fewer nats", "more nats": ", but of more nats"}
+    return says + bound + at_start.get(verdict(1, "fewer nats", "more nats", nats), "")
 
 
 def what_modes_do(study: Study) -> list[Finding]:

@@ -45,6 +45,8 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
             f"model {config.model!r} is an adapter, not a model; merge it into its model and save that",
         )
     place = torch.device("cuda") if device == "sharded" else device
+    # its gradients of left-padded rows were no numbers at some lengths (results/MEASUREMENTS.md), and others are faster
+    torch.backends.cuda.enable_cudnn_sdp(False)
     pace = pace_of(source, place, fetch) if config.dtype in ("auto", *PRECISIONS) else None
     fastest = pace.dtype if pace is not None else usual_dtype(place)
     dtype = fastest if config.dtype == "auto" else config.dtype

@@ -35,7 +35,7 @@ NEAR = 1.05
 """Of groups that need at most so much more time a position than the best one, the smallest is taken: the rows of a
 small group are more alike in length."""
 SIZES = {"cpu": (256, 512, 1024)}
-SIZES_ELSEWHERE = (2048, 4096, 8192)
+SIZES_ELSEWHERE = (8192, 32768, 131072)
 """Positions of a group that are tried, by type of device; the one in the middle is the usual one."""
 ROW = 32
 """Positions of a row, as those of short pairs have."""

@@ -66,7 +66,7 @@ class StudyConfig:
     """Shufflings of labels that groups of contents are compared with."""
     num_steps: int = 300
     """Steps that one restart may take at most; twice as many with 1 or 2 slots. Half with other layers, for several
-    phrasings, and with one slot where texts are to be more than can be written in time."""
+    phrasings, and with one slot where texts are to be more than can be written in time; a third with remedies."""
     output_dir: str = str(PROJECT / "results" / "reference")
     """Folder of the study."""
 

@@ -144,7 +144,7 @@ def how_much(study: Study) -> list[Finding]:
             ],
             Answer(
                 "How much text does one vector hold?",
-                f"at least {tokens.value:.0f} tokens",
+                f"{tokens.value:.0f} tokens on average",
                 "the mean of the longest beginnings, each found by adding a token whenever all before it are exact, "
                 f"and given up when {most} steps from there do not suffice",
             ),

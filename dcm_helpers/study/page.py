@@ -3,6 +3,7 @@
 Another study has another Generator and the same pairs: does what was found hold there?
 """
 
+import re
 from importlib.metadata import version
 
 import pandas as pd
@@ -135,7 +136,8 @@ def manifest_of(study: Study) -> dict:
 def answers_beside(*both: Study) -> pd.DataFrame:
     """The answers of two studies to the questions that both have, each corrected for its own tests.
 
-    Returns:  columns question, answer and figure of each, and whether both say the same
+    Returns:  columns question, answer and figure of each, and whether both begin with the same claim, '' where that is
+              a number
     """
     answers = [
         {each.answer.question: (each, says) for each, says, _ in corrected(all_findings(study))} for study in both
@@ -144,7 +146,8 @@ def answers_beside(*both: Study) -> pd.DataFrame:
     for question in answers[0]:
         if question in answers[1]:
             (one, says), (other, says_too) = (those[question] for those in answers)
-            agree = "yes" if says == says_too else "no"
+            first, second = (re.split("[,;(]", each)[0].strip() for each in (says, says_too))
+            agree = "" if re.search(r"\d", first) else "yes" if first == second else "no"
             rows.append((question, says, told(one.figure), says_too, told(other.figure), agree))
     names = [manifest_of(study)["generator"]["name"] for study in both]
     columns = [f"{name}{what}" for name in names for what in ("", ": figure")]

@@ -17,11 +17,11 @@ def condition(steps, nats, **columns):
 @pytest.mark.parametrize(
     ("steps", "nats", "grow", "says"),
     [
-        (NATS / 8, NATS / 2, (1, 1), "fewer, for fewer nats"),
+        (NATS / 8, NATS / 2, (1, 1), "fewer, but of fewer nats"),
         (NATS / 2, NATS, (1, 1), "not shown"),
-        (NATS / 4, NATS / 8, (1, 1), "fewer, for fewer nats"),
-        (NATS, 2 * NATS, (1, 1), "more, for more nats"),
-        (np.full(24, 5.0), NATS, (0, 1), "fewer, for no fewer nats shown"),
+        (NATS / 4, NATS / 8, (1, 1), "fewer, but of fewer nats"),
+        (NATS, 2 * NATS, (1, 1), "more, but of more nats"),
+        (np.full(24, 5.0), NATS, (0, 1), "fewer"),
     ],
 )
 def test_steps_and_steps_for_each_nat(steps, nats, grow, says):
@@ -43,7 +43,12 @@ def test_steps_that_were_merely_given_are_a_bound():
     """Of the other condition hardly one is exact: had they been given more steps, the ratio would be smaller."""
     spent = condition(np.full(24, 151.0), 4 * NATS).assign(reconstructed=[True] + [False] * 23)
     found = side_by_side("q", "m", condition(NATS / 4, NATS), spent, "?")
-    assert found.answer.answer == "fewer (a bound), for fewer nats" and found.answer.p == values_of(found)[""].p
+    assert found.answer.answer == "fewer (a bound), but of fewer nats" and found.answer.p == values_of(found)[""].p
+    assert not any("power" in name for name in values_of(found)), "of steps that were given none can be fitted"
+    reverse = side_by_side("q", "m", spent, condition(NATS / 4, NATS), "?")
+    assert reverse.answer.answer == "more (a bound), but of more nats"
+    fewer_given = side_by_side("q", "m", spent, condition(NATS * 4, 4 * NATS), "?")
+    assert fewer_given.answer.answer == "not shown", "fewer may be all that were given"
 
 
 def test_success_of_all_on_both_sides_is_no_comparison():

@@ -92,4 +92,4 @@ def test_passages_that_ended_first_are_told_beside_the_mean():
     assert known[""].value == 25 and known["passages that ended first:"].value == 0.25
     assert known["standard deviation"] == pytest.approx(np.std([10, 20, 30, 40], ddof=1))
     assert known["bits that the content saves of them"].value == 90
-    assert found.answer.answer == "at least 25 tokens" and "150 steps" in found.answer.rule
+    assert found.answer.answer == "25 tokens on average" and "150 steps" in found.answer.rule

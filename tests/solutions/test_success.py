@@ -32,6 +32,9 @@ def test_gain_is_counted_over_both_texts_in_bits():
     assert steps.figure[0].value.value == pytest.approx(1), "what costs more takes more steps here"
     assert gain.figure[0].value.value == pytest.approx((2 * 19.5 - 2) / math.log(2))
     assert gain.control[0].value.value == pytest.approx((2 * 19.5 - 8) / math.log(2))
+    more = problems([5.0] * 40, reconstructed=[True] * 40)
+    grown, *_ = how_often(Told(texts, {"base": of, "exact-K8": more}))
+    assert grown.figure[0].value.n == 40 and grown.answer.answer == "yes", "of both parts the one with more pairs"
     assert context.figure[0].value.value == pytest.approx(2) and values_of(context)[
         "after prompts with the context"
     ].value == pytest.approx(8)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from judges import plain_nll
 
-from dcm_helpers.generator import token_rows
+from dcm_helpers.config import GeneratorConfig
+from dcm_helpers.generator import load_generator, token_rows
 from dcm_helpers.stm import Row, View, groups_by_length, lay_out, score_rows, scored, target_logits
 
 
@@ -34,6 +35,28 @@ def test_scores_of_mixed_rows(tiny64):
         assert scores.loss_text[index].item() == pytest.approx(nll[:-1].mean().item(), abs=1e-9)
         assert scores.p_eos[index].item() == pytest.approx((-nll[-1]).exp().item(), abs=1e-9)
         assert scores.min_p[index].item() == pytest.approx((-nll.max()).exp().item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("length", [31, 32, 33, 63, 64, 65, 97])
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("cpu", "bfloat16"), ("cuda", "bfloat16")])
+def test_gradient_through_a_padded_row(device, dtype, length):
+    """A row beside a longer one has the gradient that it has alone; attention on GPUs gave none at some lengths."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    generator = load_generator(GeneratorConfig("tiny", device, dtype))
+    ids = generator.text_ids("The largest planet in the solar system is Jupiter. " * 20)
+    short = Row(ids[:1], 0, (), ids[:5])
+    longer = Row(ids[: length - 8 - 4], 0, (), ids[:5])
+    content = token_rows(generator, 8, torch.Generator().manual_seed(0))[None].to(generator.content_dtype)
+
+    def gradient(rows):
+        layout, read = lay_out(generator, rows, 8), content.clone().requires_grad_()
+        loss = scored(target_logits(generator, layout, read), layout).loss[0]
+        return layout.attention_mask.shape[1], torch.autograd.grad(loss, read)[0]
+
+    (_, alone), (positions, beside) = gradient([short]), gradient([short, longer])
+    assert positions == length
+    assert (beside - alone).norm() < (1e-4 if dtype == "float32" else 0.1) * alone.norm()
 
 
 def test_exact_means_every_argmax_right(tiny):

@@ -10,16 +10,19 @@ from dcm_helpers.stats import Estimate, Quantity, mean
 from dcm_helpers.study import told
 
 
+@pytest.mark.parametrize("over", ["other", "none"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_what_contents_tell_is_a_share_of_what_texts_tell(share):
+def test_what_contents_tell_is_a_share_of_what_texts_tell(share, over):
     """Contents that save a known share of what the text saves; what any content costs is the same on both sides."""
     held, width = [], []
     for seed in range(100):
         random = np.random.default_rng(seed)
         by_text, harm = random.gamma(4, 2, size=97), random.gamma(3, 5, size=97)
-        rows = pd.DataFrame({"other_text": by_text + 30, "own_text": 30.0, "other": 30 + harm})
-        rows["own"] = rows["other"] - share * by_text + random.normal(scale=2, size=97)
-        found = told_over_text(rows)
+        rows = pd.DataFrame({f"{over}_text": by_text + 30, "own_text": 30.0, over: 30 + harm})
+        rows["own"] = rows[over] - share * by_text + random.normal(scale=2, size=97)
+        if over == "none":  # no text has no cost of its own
+            rows["own_text"] = rows["none"] - by_text
+        found = told_over_text(rows, over)
         held.append(found.low < share < found.high)
         width.append(found.high - found.low)
     assert 0.88 <= np.mean(held) <= 0.99 and np.mean(width) < 0.15
