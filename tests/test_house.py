@@ -17,7 +17,17 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcm_helpers"
 FILES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "gallery", "reference", "ablate", "benchmark"}
+COMMANDS = {
+    "run_phase1a",
+    "phase1a_worker",
+    "analyze_results",
+    "report",
+    "gallery",
+    "reference",
+    "ablate",
+    "learn_start",
+    "benchmark",
+}
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),

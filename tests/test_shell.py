@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from dcm_helpers import ablate, analyze_results, benchmark, gallery, phase1a_worker, reference, report, run_phase1a
+from dcm_helpers import (
+    ablate,
+    analyze_results,
+    benchmark,
+    gallery,
+    learn_start,
+    phase1a_worker,
+    reference,
+    report,
+    run_phase1a,
+)
 from dcm_helpers.errors import InputError
 from dcm_helpers.shell import ENDING, command_line
 
@@ -45,7 +55,7 @@ def test_a_defect_is_not_hidden():
         command_line(lambda _: 1 // 0, [], "")
 
 
-COMMANDS = [run_phase1a, phase1a_worker, analyze_results, report, gallery, reference, ablate, benchmark]
+COMMANDS = [run_phase1a, phase1a_worker, analyze_results, report, gallery, reference, ablate, learn_start, benchmark]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])

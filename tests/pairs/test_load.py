@@ -48,6 +48,21 @@ def test_long_pairs_are_what_the_card_says(pairs):
     assert not {pair.id for pair in long} & {pair.id for pair in pairs}
 
 
+def test_pairs_to_learn_from_are_no_others():
+    """A start is judged on pairs that it was not learned from: other topics, and no question is nearly another's."""
+    sets = {
+        name: load_pairs(DataConfig(dataset=name, num_examples=200)).pairs for name in ("training", "pairs", "long")
+    }
+    training, others = sets["training"], [*sets["pairs"], *sets["long"]]
+    assert len(training) == 96 and not {each.topic for each in training} & {each.topic for each in others}
+
+    def words(pair):
+        return set(re.findall(r"\w+", pair.question.lower()))
+
+    shared = max(len(words(a) & words(b)) / len(words(a) | words(b)) for a in training for b in others)
+    assert shared < 0.6
+
+
 def test_a_smaller_sample_begins_a_larger_one():
     small, large = (load_pairs(DataConfig(num_examples=n)).pairs for n in (10, 100))
     assert small == large[:10]
@@ -157,7 +172,9 @@ def test_a_registered_source_is_loaded_and_named_where_names_are_told(monkeypatc
     monkeypatch.setitem(SOURCES, "riddles", Source(lambda: iter(rows), "riddles (of this test)"))
     dataset = load_pairs(DataConfig("riddles"))
     assert str(dataset) == "1 of 1 pairs from riddles (of this test); left out: 1 unanswerable"
-    with pytest.raises(InputError, match="expected pairs, long, squad_v2, arithmetic, riddles, or a file that ends in"):
+    with pytest.raises(
+        InputError, match="expected pairs, long, training, squad_v2, arithmetic, riddles, or a file that ends in"
+    ):
         load_pairs(DataConfig("ridles"))
     with pytest.raises(SystemExit):
         parse(["--help"])
