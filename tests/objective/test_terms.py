@@ -267,7 +267,7 @@ def test_the_best_is_best_by_what_is_minimized(tiny64, problems):
     weighted = dataclasses.replace(problems[0], views=(question, dataclasses.replace(answer, weight=5.0)))
     attempt = Attempt(weighted, 0, config)
     loss = [Measurement(each, each, 0.5, 0.5, 0.5, False) for each in (1.0, 2.0)]
-    assert attempt.measure(tuple(loss), counted=[3.0, 1.0]) and attempt.best.objective == 3 + 5
+    assert attempt.measure(tuple(loss), counted=[3.0, 1.0]) and attempt.best.objective == pytest.approx((3 + 5) / 3)
     assert not attempt.measure(tuple(loss[:1] * 2), counted=[1.0, 2.0]), "a lower loss, and more to be minimized"
     assert attempt.best.loss == 3
 
@@ -282,8 +282,10 @@ def test_plain_cross_entropy_stays_itself(tiny, problems):
 
 @pytest.mark.parametrize("terms, message", [
     ((("nonsense", 1.0),), "no term 'nonsense'; expected some of: temperature, margin"),
-    ((("semantic", -1.0),), "the term 'semantic' has the number -1; expected 0, which is off, or one above"),
+    ((("semantic", -1.0),), "the term 'semantic' has the number -1; expected 0, which is off, or a number from 1e-06"),
     ((("semantic", math.nan),), "the term 'semantic' has the number nan"),
+    ((("temperature", 1e-40),), "the term 'temperature' has the number 1e-40; .* from 0.01 to"),
+    ((("scheduled_linear", 0.1),), "the term 'scheduled_linear' has the number 0.1; .* from 1 to"),
     ((("semantic", "0.3"),), "terms is .*; expected a number in its place"),
     (5, "terms is 5; expected names with numbers"),
     ((("semantic", 1.0), ("semantic", 2.0)), "the term 'semantic' is given 2 times"),
