@@ -21,7 +21,7 @@ COMMANDS = {"run_phase1a", "phase1a_worker", "analyze_results", "report", "galle
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
-    *("look", "inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
+    *("look", "inquiry", "solutions", "controls", "remedies", "study", "bench", "show", "explore", "pages"),
 ]
 ORDER = [
     "errors",
@@ -38,7 +38,10 @@ ORDER = [
     {"ablate"},
 ]
 """Rooms, and files that are no room, each importing only from those before it."""
-APART = [{"look", "bench"}, {"study", "bench"}, {"solutions", "controls"}]
+APART = [
+    *({"look", "bench"}, {"study", "bench"}),
+    *({"solutions", "controls"}, {"solutions", "remedies"}, {"controls", "remedies"}),
+]
 """Rooms that do not import each other."""
 LONGEST_CHAIN = 14
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

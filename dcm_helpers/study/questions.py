@@ -6,17 +6,15 @@ from dcm_helpers.controls import (
     across_question,
     exactness_question,
     limit_question,
-    oracle_question,
-    remedies_question,
     replaced_question,
     sharing_question,
-    subspace_question,
     task_question,
     transfer_question,
 )
 from dcm_helpers.errors import require
 from dcm_helpers.inquiry import STORED_AS, Finding, Part, Question, Study, StudyConfig, Table
 from dcm_helpers.pairs import load_pairs
+from dcm_helpers.remedies import oracle_question, remedies_question, subspace_question
 from dcm_helpers.solutions import (
     capacity_question,
     clusters_question,
