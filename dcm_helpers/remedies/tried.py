@@ -159,7 +159,7 @@ def remedy_parts(config: StudyConfig) -> list[Part]:
     """The same pairs from the same two starts with each remedy, until confident; and the first exact contents."""
     once, twice = joint(config.controls), with_one_restart(joint(config.controls))
     # three times what the slowest pair takes with none: what is not there by then is told by that, not waited for
-    plain = settings(config, rule="confident", num_steps=config.num_steps // 3)
+    plain = settings(config, rule="confident", num_steps=max(1, config.num_steps // 3))
     tried = remedies_of(config)
     return [
         Part(
