@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.stats
 
 from dcm_helpers.inquiry import SURE, Answer, Finding, Question, Study, StudyConfig, Table
+from dcm_helpers.objective import TERMS
 from dcm_helpers.remedies.tried import NONE, USUAL, remedies, remedy_parts
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio
 
@@ -126,7 +127,7 @@ def worth(study: Study) -> list[Finding]:
         found.append(
             Finding(
                 "10 remedies",
-                f"{name}: steps to exact over those with none",
+                f"{in_words(name)}: steps to exact over those with none",
                 [
                     Quantity("", own[MEASURES[0]]),
                     Quantity("exact", (usual["exact"].mean(), others["exact"].mean()), ".0f", percent=True),
@@ -134,7 +135,7 @@ def worth(study: Study) -> list[Finding]:
                 ],
                 [Quantity(each.column, own[each]) for each in MEASURES[1:] if each in own],
                 Answer(
-                    f"What is {name} worth?",
+                    f"What is {in_words(name)} worth?",
                     "; ".join(
                         [use_of(better, worse, left), *(each.better for each in better), *(e.worse for e in worse)]
                     ),
@@ -145,6 +146,11 @@ def worth(study: Study) -> list[Finding]:
             )
         )
     return found
+
+
+def in_words(name: str) -> str:
+    """A remedy's name, with the number that it was tried at: another might be worth something else."""
+    return f"{name}={TERMS[name].usual:g}" if name in TERMS else name
 
 
 def use_of(better: list[Measure], worse: list[Measure], left: list[Measure]) -> str:

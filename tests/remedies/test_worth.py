@@ -13,7 +13,7 @@ from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.remedies import tried
 from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distances, remedy_part
-from dcm_helpers.remedies.worth import MEASURES, use_of, worth
+from dcm_helpers.remedies.worth import MEASURES, in_words, use_of, worth
 from dcm_helpers.study.questions import parts_of
 
 LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03), strict=True))
@@ -53,11 +53,13 @@ def test_what_differs_is_told_and_nothing_else():
         ("mlp", ("distance", 1.3)),
     )
     said = answers(made_up(better))
-    assert said["What is semantic worth?"] == "could be a default; fewer steps"
-    assert said["What is noise worth?"] == "could be a default; bears more noise"
-    assert said["What is travel worth?"] == "could be a default; unseen answers likelier"
+    assert said["What is semantic=0.3 worth?"] == "could be a default; fewer steps"
+    assert said["What is noise=0.05 worth?"] == "could be a default; bears more noise"
+    assert said["What is travel=0.01 worth?"] == "could be a default; unseen answers likelier"
     assert said["What is mlp worth?"] == "of no use here; solutions of a pair farther"
-    others = [answer for question, answer in said.items() if not any(f" {name} " in question for name, _ in better)]
+    others = [
+        answer for question, answer in said.items() if not any(f" {in_words(name)} " in question for name, _ in better)
+    ]
     assert len(others) == len(REMEDIES) - 1 - len(better)
     assert sum(answer != "no difference shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
     relations = next(each for each in worth(Told(made_up())) if "relations" in each.measured)
@@ -67,13 +69,13 @@ def test_what_differs_is_told_and_nothing_else():
 def test_a_lower_loss_alone_is_no_merit():
     """What bears more noise because its loss is lower is compared with none at that loss."""
     said = answers(made_up(losses={"semantic": 0.1, "margin": 0.5}))
-    assert said["What is semantic worth?"] == said["What is margin worth?"] == "no difference shown"
+    assert said["What is semantic=0.3 worth?"] == said["What is margin=1 worth?"] == "no difference shown"
 
 
 def test_harm_that_is_not_ruled_out_makes_no_default():
     """With few pairs and much noise, what takes fewer steps may still be worse in something."""
     said = answers(made_up([("semantic", ("steps", 0.4))], pairs=12, noise=0.3))
-    assert said["What is semantic worth?"] == "an option; fewer steps"
+    assert said["What is semantic=0.3 worth?"] == "an option; fewer steps"
 
 
 def test_what_is_exact_less_often_is_no_default():
@@ -81,7 +83,7 @@ def test_what_is_exact_less_often_is_no_default():
     failed = (table["remedy"] == "semantic") & (table["pair"] < 14)
     table.loc[failed, "exact"] = 0.0
     table.loc[failed & (table["level"] == "exact"), "elsewhere"] = np.nan
-    assert answers(table)["What is semantic worth?"] == "an option; fewer steps; exact less often"
+    assert answers(table)["What is semantic=0.3 worth?"] == "an option; fewer steps; exact less often"
 
 
 def test_what_is_better_and_worse_is_an_option():
