@@ -7,8 +7,8 @@
     dcm.show.matrix(...)
 
 Rooms, each importing only from those before it: `config`, `generator`, `pairs`, `stm`, `watch`, `objective`,
-`optimize`, `workers`, `store`, `runs`, `look`, `inquiry`, `solutions`, `controls`, `study`, `bench`, `show`, `explore`,
-`pages`. A room is loaded when something of it is used, so that this import takes no time.
+`optimize`, `workers`, `store`, `runs`, `look`, `inquiry`, `solutions`, `controls`, `remedies`, `study`, `bench`,
+`show`, `explore`, `pages`. A room is loaded when something of it is used, so that this import takes no time.
 """
 
 import sys

@@ -66,7 +66,7 @@ def show_plan(config: StudyConfig) -> None:
     shown = table.round(2).astype(object).where(table.notna(), "")
     print("no parts: its tables need none" if shown.empty else shown.to_string(index=False))
     unknown = table["minutes"].isna().sum()
-    rest = f", and {unknown} parts whose time is not known before the base part is made" if unknown else ""
+    rest = f", and {unknown} parts whose time is not known before the first is made" if unknown else ""
     print(f"in all {table['minutes'].sum() / 60:.1f} h{rest}; {table['MB'].sum():.1f} MB of contents")
 
 

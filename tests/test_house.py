@@ -31,7 +31,7 @@ COMMANDS = {
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
-    *("look", "inquiry", "solutions", "controls", "study", "bench", "show", "explore", "pages"),
+    *("look", "inquiry", "solutions", "controls", "remedies", "study", "bench", "show", "explore", "pages"),
 ]
 ORDER = [
     "errors",
@@ -48,7 +48,10 @@ ORDER = [
     {"ablate"},
 ]
 """Rooms, and files that are no room, each importing only from those before it."""
-APART = [{"look", "bench"}, {"study", "bench"}, {"solutions", "controls"}]
+APART = [
+    *({"look", "bench"}, {"study", "bench"}),
+    *({"solutions", "controls"}, {"solutions", "remedies"}, {"controls", "remedies"}),
+]
 """Rooms that do not import each other."""
 LONGEST_CHAIN = 14
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -70,6 +70,7 @@ class OptimizerConfig:
             isinstance(term, Sequence) and len(term) == 2 for term in self.terms
         )
         require(fits, f"terms is {self.terms!r}; {example}")
+        object.__setattr__(self, "terms", tuple(tuple(term) for term in self.terms))
         require_types(self)
         require(self.K >= 1, f"K is {self.K}; a content needs at least 1 slot (usual values: 4 to 128)")
         for name in ("num_steps", "num_restarts", "batch_size"):
@@ -78,6 +79,15 @@ class OptimizerConfig:
         require(self.lr > 0 and math.isfinite(self.lr), f"lr is {self.lr}; expected a positive number")
         if self.terms:  # the table of terms is looked up only where there are some
             importlib.import_module("dcm_helpers.objective").require_terms(self.terms)
+            on = {name for name, value in self.terms if value}
+            require(
+                "norm" not in on or self.parameterization != "held_norm",
+                "slots' norm is held; leave out the term 'norm'",
+            )
+            require(
+                "relations" not in on or self.batch_size != 1,
+                "the term 'relations' compares problems in flight; use a batch_size of 2 or more",
+            )
         require(0 <= self.beta2 < 1, f"beta2 is {self.beta2}; expected a number from 0 to below 1")
         for name, upper in (("eos_threshold", 1.0), ("loss_threshold", math.inf), ("grad_clip", math.inf)):
             value = getattr(self, name)

@@ -6,9 +6,6 @@ limit      where one slot no longer holds two texts
 replaced   random answers, other layers, other modes
 transfer   unseen phrasings
 task       a task-level prompt in the content's place
-remedies   terms, parameterizations, the mission's combination
-oracle     contents that match the whole context
-subspace   directions that problems share
 exactness  other batches, precisions, kernels, decoders
 """
 

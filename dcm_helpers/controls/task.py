@@ -13,48 +13,59 @@ STEPS = 100
 def beside_task(study: Study) -> pd.DataFrame:
     """What answers cost after their first exact content, and after a task-level prompt that never saw them.
 
-    Returns:  one row for each pair: columns pair, and in nats a token, EOS included: instance, task, start (after the
-              prompt's start), question (after the question alone), seen (after the prompt that was found for pairs of
-              this half)
+    Returns:  one row for each pair: columns pair, and in nats a token, EOS included: first (after its first exact
+              content), task, start (after the prompt's start), question (after the question alone), seen (after the
+              prompt that was found for pairs of this half)
     """
     generator, pairs = study.generator, study.run(true_part(K)).pairs
-    instance = {
-        record["pair"]: view["loss"]
-        for record in study.records(true_part(K))
-        for view in record["views"]
-        if view["kind"] == "answer"
-    }
+    first = answers_in(study, true_part(K))
     config, rows = settings(study.config, num_steps=STEPS), []
-    both = crossed_prompts(generator, [pairs[name] for name in sorted(instance)], config, study.stop)
+    both = crossed_prompts(generator, [pairs[name] for name in sorted(first)], config, study.stop)
     study.require_going()
     for (prompt, own), (of_these, _) in zip(both, both[::-1], strict=True):
         contents = {"task": prompt.content, "start": prompt.start, "question": None, "seen": of_these.content}
         after = {name: losses_after(generator, own, content, K) for name, content in contents.items()}
         rows += [
-            {"pair": pair.id, "instance": instance[pair.id]}
+            {"pair": pair.id, "first": first[pair.id]}
             | {name: losses[pair.id]["loss"] for name, losses in after.items()}
             for pair in own
         ]
     return pd.DataFrame(rows)
 
 
+def answers_in(study: Study, part: str) -> dict[str, float]:
+    """By pair, what answers cost after the contents of a part, in nats a token."""
+    return {
+        record["pair"]: view["loss"]
+        for record in study.records(part)
+        for view in record["views"]
+        if view["kind"] == "answer"
+    }
+
+
 def instance_below_task(study: Study) -> list[Finding]:
-    """The mission's assertion that the loss of an instance lies below that of the task, pair by pair."""
-    table = study.table("task")
-    below = table["instance"] < table["task"]
-    named = ", ".join(table["pair"][~below])
+    """The mission's assertion that the loss of an instance lies below that of the task, pair by pair.
+
+    An instance's loss is that of content*; a first exact content still carries what its last step left.
+    """
+    table = study.table("task").set_index("pair")
+    found = table.join(pd.Series(answers_in(study, "base"), name="instance"), how="inner")
+    below, first = found["instance"] < found["task"], table["first"] < table["task"]
+    named, first_named = (", ".join(each.index[~each]) for each in (below, first))
     return [
         Finding(
             "7i task",
-            f"answers that cost less after their content, K={K}, than after a task-level prompt and their question",
+            f"answers that cost less after content*, K={K}, than after a task-level prompt and their question",
             [Quantity("", share(below), percent=True)],
             [
-                Quantity("nats a token after the content", mean(table["instance"])),
+                Quantity("nats a token after content*", mean(found["instance"])),
                 Quantity("after the task-level prompt", mean(table["task"])),
                 Quantity("after its start", mean(table["start"])),
                 Quantity("after the question alone", mean(table["question"])),
                 Quantity("of pairs that it was found for", mean(table["seen"])),
                 *([Quantity(f"not below: {named};", float((~below).sum()), ".0f")] if named else []),
+                Quantity("below after the first exact content, too", share(first), percent=True),
+                *([Quantity(f"not so: {first_named};", float((~first).sum()), ".0f")] if first_named else []),
             ],
             Answer(
                 "Is an answer always likelier after its own content than after a task-level prompt?",
@@ -66,5 +77,5 @@ def instance_below_task(study: Study) -> list[Finding]:
 
 
 def task_question(config: StudyConfig) -> Question:
-    """The pairs until exact, which sharing makes."""
+    """The pairs until exact, which sharing makes, and content*, which success makes."""
     return Question(tables=[Table("task", beside_task, [true_part(K)])], findings=[(["task"], instance_below_task)])

@@ -136,9 +136,11 @@ def restarted(problems: Problems, count: int) -> Problems:
 
 
 def with_one_restart(problems: Problems) -> Problems:
-    """The problems from the base's starts, and once more from those of the first restart."""
+    """Each problem from the base's start, and beside it once more from that of the first restart."""
     again = restarted(problems, 1)
-    return lambda generator, pairs: problems(generator, pairs) + again(generator, pairs)
+    return lambda generator, pairs: [
+        each for both in zip(problems(generator, pairs), again(generator, pairs), strict=True) for each in both
+    ]
 
 
 def each_view(problems: Problems) -> Problems:

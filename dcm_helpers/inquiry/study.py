@@ -31,7 +31,10 @@ FAMILY_NAMES = {"base": "", "far": ", ten times the lr"}
 """How findings call families of contents."""
 KINDS = ("flattened", "mean slot", "slot order ignored", "directions, mean slot")
 """Kinds of features; of these, findings show the one that tells most, its p corrected for the choice."""
-FORMERLY = {name: {"reconstructed": "teacher_forced_exact"} for name in ("snapped", "basin", "ablation")}
+FORMERLY = {
+    **{name: {"reconstructed": "teacher_forced_exact"} for name in ("snapped", "basin", "ablation")},
+    "task": {"instance": "first"},
+}
 """Columns of tables as earlier versions named them."""
 
 

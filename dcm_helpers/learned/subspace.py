@@ -15,9 +15,9 @@ from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.learned.minibatch import BATCH, measured, minibatches
-from dcm_helpers.optimize import RANK, adam_state, adam_update, random_subspace, reach, view_weights
+from dcm_helpers.optimize import RANK, adam_state, adam_update, random_subspace, reach
 from dcm_helpers.shapes import Contents, Float, Tensor
-from dcm_helpers.stm import Problem, Scores, initial_content, require_fits, view_rows
+from dcm_helpers.stm import Problem, Scores, initial_content, require_fits, view_rows, view_weights
 
 BASIS_RATE = 0.25
 """Learning rate of the basis as a share of that of what lies in it."""

@@ -15,8 +15,9 @@ def eos(seen: Seen) -> Float[Tensor, " B"]:
     It is what any token after the target takes away from EOS: a clean stop.
     """
     last = seen.is_last
+    is_eos = (seen.targets[last] == seen.generator.eos_id).to(seen.predicted.dtype)  # some targets are only begun
     ends = -seen.log_probabilities[last].gather(1, seen.targets[last][:, None])[:, 0]
-    return seen.sum_of_contents(ends)  # rows are in order, and each has one last token
+    return seen.sum_of_contents(ends * is_eos)  # rows are in order, and each has one last token
 
 
 def length(seen: Seen) -> Float[Tensor, " B"]:

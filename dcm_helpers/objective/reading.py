@@ -12,18 +12,18 @@ import torch
 from dcm_helpers.generator import Generator
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Int, Mask, Tensor, TokenIds
-from dcm_helpers.stm import Layout
+from dcm_helpers.stm import Layout, repeated_share
 
 Place = tuple[str, int, int, int]
 """A problem's id, its restart and its step."""
 STUCK = 0.3
-"""Where more of the Generator's own words than this share repeat the one before, none of them are read."""
+"""Where the Generator's own words repeat more than this, none of them are read: it would read on what it repeats."""
 
 
 def noise(contents: Contents, value: float, places: Sequence[Place]) -> Contents:
     """Contents with noise drawn anew at every step, whose norm is a share of each slot's own.
 
-    What is measured, and kept if it is the best, is the content with its noise: a stored content has its stored loss.
+    What is measured and kept is the content itself, without noise.
     """
     drawn = torch.stack(
         [torch.randn(contents.shape[1:], generator=seeded("noise", *place), dtype=torch.float64) for place in places]
@@ -68,8 +68,8 @@ def heard(
 
 
 def is_stuck(words: Int[Tensor, " T"]) -> bool:
-    """Whether words repeat the one before too often to be of use."""
-    return len(words) > 1 and float((words[1:] == words[:-1]).float().mean()) > STUCK
+    """Whether words repeat themselves too much to be of use: one word or a few, again and again."""
+    return repeated_share(words.tolist()) > STUCK
 
 
 def with_own_words(generator: Generator, layout: Layout, words: TokenIds, chosen: Mask) -> Layout:

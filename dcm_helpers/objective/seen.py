@@ -1,5 +1,6 @@
 """What a term is given of a group of rows: predictions aligned to targets, and the contents that were read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,8 @@ class Seen:
     """A text embedding for each content, of unit length, where the problems bring one."""
     oracle: Float[Tensor, "M W"] | None = None
     """Log probabilities after the prompt that tells what a target is about; zeros for targets without one."""
+    pulls: Sequence[float] | None = None
+    """How much the view of each row counts among its problem's, 1 on average; None where all count alike."""
 
     @cached_property
     def predicted(self) -> Logits:
@@ -64,8 +67,9 @@ class Seen:
         return self.sum_of_contents(rows)
 
     def sum_of_contents(self, rows: Float[Tensor, " N"]) -> Float[Tensor, " B"]:
-        """Values of rows, summed over the rows of each content."""
-        reading = rows[self.layout.content_rows[:, 0]]
+        """Values of rows, as their views count, summed over the rows of each content."""
+        pulled = rows if self.pulls is None else rows * rows.new_tensor(self.pulls)
+        reading = pulled[self.layout.content_rows[:, 0]]
         return rows.new_zeros(len(self.contents)).index_add(0, self.layout.content_places, reading)
 
     def once(self, values: Float[Tensor, " leading"]) -> Float[Tensor, " B"]:

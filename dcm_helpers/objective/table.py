@@ -24,8 +24,10 @@ class Term:
     read; or how fast the Generator's own words take the target's place."""
     usual: float = 1.0
     """A number to begin with."""
-    most: float = float("inf")
-    """The number is at most this, and 0 switches the term off."""
+    most: float = 1000.0
+    """The number is at most this ..."""
+    least: float = 1e-6
+    """... and at least this; 0 switches the term off."""
     source: str = "the project's plan"
 
 
@@ -35,17 +37,22 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             "logits divided by this number: tokens that win by far stop pulling",
             "counted",
             0.25,
+            least=0.01,
             source="Progressive Cramming 2026",
         ),
         "margin": Term(
-            "tokens that lead by this many logits count a tenth", "counted", 1.0, source="Progressive Cramming 2026"
+            "tokens that lead by this many logits count a tenth",
+            "counted",
+            1.0,
+            least=0.01,
+            source="Progressive Cramming 2026",
         ),
         "oracle": Term(
             "share of each answer token's loss that is divergence from predictions after the whole context",
             "counted",
             0.5,
             1.0,
-            "context distillation, Snell 2022",
+            source="context distillation, Snell 2022",
         ),
         "semantic": Term("1 - cosine of each target token's embedding and the one that is expected", usual=0.3),
         "semantic_text": Term("1 - cosine of both embeddings' sums over the text", usual=0.3),
@@ -57,12 +64,13 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "token_distance": Term("nats for each unit of distance of slots to their nearest tokens", usual=0.01),
         "norm": Term("nats for each unit of slots' norm", usual=0.01, source="weight decay, Cramming 2025"),
         "travel": Term("nats for each unit of distance from the start", usual=0.01, source="L2-SP, Li et al. 2018"),
-        "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, "NEFTune, Jain 2024"),
+        "noise": Term("noise on slots, as a share of their norm", "read", 0.05, 1.0, source="NEFTune, Jain 2024"),
         **{
             f"scheduled_{name}": Term(
                 f"the Generator reads its own words in place of the target's, {how}",
                 "heard",
                 usual,
+                least=1.0,
                 source="Bengio et al. 2015",
             )
             for name, usual, how in (
@@ -72,7 +80,8 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             )
         },
         "relations": Term(
-            "contents as alike as their texts; couples problems", usual=1.0, source="Bondarenko et al. 2026"
+            "contents as alike as their texts; couples the problems in flight, also after a stop",
+            source="Bondarenko et al. 2026",
         ),
     }
 )
@@ -94,7 +103,7 @@ def require_terms(terms: tuple[tuple[str, float], ...]) -> None:
     for name, value in terms:
         require(name in TERMS, f"there is no term {name!r}; expected some of: {', '.join(TERMS)}")
         require(names.count(name) == 1, f"the term {name!r} is given {names.count(name)} times; give it once")
-        most = TERMS[name].most
-        bound = "" if most == float("inf") else f" and at most {most:g}"
-        fits = 0 <= value <= most and value < float("inf")
-        require(fits, f"the term {name!r} has the number {value:g}; expected 0, which is off, or one above{bound}")
+        least, most = TERMS[name].least, TERMS[name].most
+        fits = value == 0 or least <= value <= most
+        expected = f"expected 0, which is off, or a number from {least:g} to {most:g}"
+        require(fits, f"the term {name!r} has the number {value:g}; {expected}")

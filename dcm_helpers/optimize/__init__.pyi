@@ -10,7 +10,6 @@ from .measurement import StopReason as StopReason
 from .objective import asks_oracle as asks_oracle
 from .objective import compares_problems as compares_problems
 from .objective import oracle_of as oracle_of
-from .objective import view_weights as view_weights
 from .parameterization import RANK as RANK
 from .parameterization import Parameterization as Parameterization
 from .parameterization import Projection as Projection

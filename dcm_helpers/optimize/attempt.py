@@ -12,7 +12,7 @@ from types import MappingProxyType
 from dcm_helpers.config import CONFIDENCE, IMPROVEMENT, PLATEAU_STEPS, STALL_STEPS, OptimizerConfig
 from dcm_helpers.optimize.measurement import Measurement, StopReason
 from dcm_helpers.shapes import Tensor
-from dcm_helpers.stm import Problem
+from dcm_helpers.stm import Problem, view_weights
 
 NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -100,26 +100,22 @@ class Attempt:
         self,
         views: tuple[Measurement, ...],
         terms: Mapping[str, float] = NONE,
-        misheard: bool = False,
         counted: Sequence[float] | None = None,
     ) -> bool:
         """Take in the measurement of the current content and decide whether to end (``reason``).
 
-        Args:     terms  those beside cross-entropy, without their weights, at the current content;  misheard  whether
-                  other words than the target's were read: then it says nothing about what decoding would write;
-                  counted  the views' losses as their tokens count; None takes the plain ones
+        Args:     terms  those beside cross-entropy, without their weights, at the current content;  counted  the
+                  views' losses as their tokens count; None takes the plain ones
         Returns:  whether this content is the best so far and must be kept
         """
         weights = dict(self.config.terms)
         penalty = sum(weights[name] * value for name, value in terms.items())
         losses = [view.loss for view in views] if counted is None else counted
-        minimized = sum(view.weight * loss for view, loss in zip(self.problem.views, losses, strict=True))
+        pulls = view_weights(self.problem, "view")
+        minimized = sum(pull * loss for pull, loss in zip(pulls, losses, strict=True))
         denied = self.step == self._contradicted_at
         now = Best(views, self.step, contradicted=denied, minimized=minimized, penalty=penalty, terms=terms)
         self.latest = views
-        if misheard and math.isfinite(now.objective):
-            self.reason = StopReason.STEPS_SPENT if self.step >= self.config.num_steps else None
-            return False
         self.history.append((self.step, tuple(view.loss for view in views)))
         if not math.isfinite(now.objective):
             self.reason = StopReason.NON_FINITE

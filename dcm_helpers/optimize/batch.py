@@ -23,14 +23,14 @@ from dcm_helpers.optimize.objective import (
     meanings_of,
     oracle_of,
     terms_of,
-    view_weights,
 )
 from dcm_helpers.optimize.parameterization import PARAMETERIZATIONS, Parameterization
-from dcm_helpers.shapes import Bool, Contents, Float, Logits, Tensor
+from dcm_helpers.shapes import Contents, Float, Logits, Tensor
 from dcm_helpers.stm import (
     Layout,
     Problem,
     Row,
+    Scores,
     each_group,
     groups_by_length,
     initial_content,
@@ -38,6 +38,7 @@ from dcm_helpers.stm import (
     scored,
     target_logits,
     view_rows,
+    view_weights,
 )
 from dcm_helpers.watch import Work
 
@@ -86,6 +87,7 @@ class Batch:
         self._rows: list[Row] = []
         self._groups: list[list[int]] = []
         self._weights: list[float] = []
+        self._pulls: list[float] = []
         self._speakers: list[tuple[Attempt, int]] = []
         self._meanings: Float[Tensor, "B E"] | None = None
         self._layouts: dict[tuple[int, ...], tuple[Layout, Float[Tensor, " N"]]] = {}
@@ -140,6 +142,7 @@ class Batch:
             problems = [attempt.problem for attempt in self.attempts]
             self._rows = view_rows(self.generator, problems)
             self._weights = [weight for problem in problems for weight in view_weights(problem, self.config.weighting)]
+            self._pulls = [weight for problem in problems for weight in view_weights(problem, "view")]
             self._groups = groups_by_length(self._rows, self.config.K, self._most)
             self._layouts = {}
             self._meanings = meanings_of(problems, self.config, self.generator)
@@ -161,8 +164,7 @@ class Batch:
         # the step's only transfer to the host, but for terms
         columns = torch.cat([columns for _, (columns, _) in measured], dim=1).T.tolist()
         measurements = [
-            (Measurement(*numbers, teacher_forced_exact=bool(exact)), bool(misheard), counted)
-            for *numbers, exact, misheard, counted in columns
+            (Measurement(*numbers, teacher_forced_exact=bool(exact)), counted) for *numbers, exact, counted in columns
         ]
         names, added = terms_of(self.config, "added"), torch.stack([values for _, (_, values) in measured]).sum(0)
         by_row = dict(zip([index for group in self._groups for index in group], measurements, strict=True))
@@ -170,12 +172,10 @@ class Batch:
         improved = []
         for attempt, values in zip(self.attempts, added.T.tolist(), strict=True):
             told = [next(in_order) for _ in attempt.problem.views]
-            misheard = any(wrong for _, wrong, _ in told)
             terms = dict(zip(names, values, strict=True))
-            counted = [loss for *_, loss in told]
-            improved.append(attempt.measure(tuple(view for view, *_ in told), terms, misheard, counted))
+            improved.append(attempt.measure(tuple(view for view, _ in told), terms, [loss for _, loss in told]))
         keep = to_device(torch.tensor(improved), self.generator.device)[:, None, None]
-        self.state["best"] = torch.where(keep, self._read(self.contents), self.state["best"])
+        self.state["best"] = torch.where(keep, self.contents, self.state["best"])
         self.work.evaluations += len(self.attempts)
         return True
 
@@ -190,12 +190,8 @@ class Batch:
             contents = term_function(name)(contents, value, [attempt.place for attempt in self.attempts])
         return contents
 
-    def _hear(self, group: list[int], layout: Layout) -> tuple[Layout, Bool[Tensor, " N"]]:
-        """The group as it is read at this step: with the Generator's own words where they take the target's place.
-
-        Returns:  beside it, for each row whether it reads a word that is not its target's
-        """
-        misheard = torch.zeros(len(group), dtype=torch.bool, device=layout.target_ids.device)
+    def _hear(self, group: list[int], layout: Layout) -> Layout:
+        """The group as it is read at this step: with the Generator's own words where they take the target's place."""
         for name, value in terms_of(self.config, "heard").items():
             speakers = [self._speakers[row] for row in group]
             said = [attempt.said[view] if attempt.said else None for attempt, view in speakers]
@@ -206,15 +202,17 @@ class Batch:
             for row, ids in enumerate(said):
                 if ids is not None:
                     words[row, : len(ids)] = ids
-            misheard = (chosen & (words != layout.target_ids)).any(1)
             layout = with_own_words(self.generator, layout, words, chosen)
-        return layout, misheard
+        return layout
 
-    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "8 N"], Float[Tensor, "added B"]]:
+    def _measure_group(self, group: list[int]) -> tuple[Float[Tensor, "7 N"], Float[Tensor, "added B"]]:
         """Measure some rows and add their gradients.
 
-        Returns:  row by row the fields of :class:`Measurement`, whether other words than the target's were read, and
-                  the loss as its tokens count; and the terms beside cross-entropy, as far as these rows tell
+        Terms that change what is read change what gradients are taken of, and nothing else: what is measured, and
+        decides, is the content as it is kept, read with the target's own words.
+
+        Returns:  row by row the fields of :class:`Measurement`, and the loss as its tokens count; and the terms beside
+                  cross-entropy, as far as these rows tell
         """
         key = tuple(group)
         if key not in self._layouts:
@@ -223,31 +221,41 @@ class Batch:
             self._layouts[key] = layout, to_device(weights, self.generator.device)
         layout, weights = self._layouts[key]
         latents = self.state["latent"].detach().requires_grad_()
-        contents = self._read(self.parameterization.contents(latents, self.state["start"]))
-        read, misheard = self._hear(group, layout)
-        logits = target_logits(self.generator, read, contents)
-        scores = scored(logits, layout)
-        oracle = self._oracle(group, logits) if asks_oracle(self.config) else None
-        seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings, oracle)
-        added = added_terms(self.config, seen)
-        counted = counted_loss(self.config, seen, scores)
+        contents = self.parameterization.contents(latents, self.state["start"])
+        read, heard = self._read(contents), self._hear(group, layout)
+        logits = target_logits(self.generator, heard, read)
+        scores, counted, added = self._told(group, layout, read, logits)
         objective = (weights * counted).sum()
         for number, value in zip(terms_of(self.config, "added").values(), added.sum(1), strict=True):
             objective = objective + number * value
         (gradient,) = torch.autograd.grad(objective, latents)
         self.gradient += gradient
+        if terms_of(self.config, "heard"):
+            self._remember(group, layout, logits)
+        if terms_of(self.config, "heard") or terms_of(self.config, "read"):
+            with torch.no_grad():
+                logits = target_logits(self.generator, layout, contents)
+                scores, counted, added = self._told(group, layout, contents, logits)
         positions = sum(self._rows[index].length(self.config.K) for index in group)
         self.work.positions += positions
         self.work.padding += layout.attention_mask.numel() - positions
         self.work.target_tokens += len(layout.target_rows)
         columns = (
             *(scores.loss, scores.loss_text, scores.p_eos, scores.min_p),
-            *(scores.tokens_right, scores.teacher_forced_exact, misheard, counted),
+            *(scores.tokens_right, scores.teacher_forced_exact, counted),
         )
-        if terms_of(self.config, "heard"):
-            self._remember(group, layout, logits)
         numbers = torch.stack([column.detach().to(scores.nll.dtype) for column in columns])
         return numbers, added.detach()
+
+    def _told(
+        self, group: list[int], layout: Layout, contents: Contents, logits: Logits
+    ) -> tuple[Scores, Float[Tensor, " N"], Float[Tensor, "added B"]]:
+        """What some rows' predictions say: their scores, the loss as its tokens count, and the added terms."""
+        oracle = self._oracle(group, logits) if asks_oracle(self.config) else None
+        pulls = [self._pulls[index] for index in group]
+        seen = Seen(self.generator, layout, contents, self.state["start"], logits, self._meanings, oracle, pulls)
+        scores = scored(logits, layout)
+        return scores, counted_loss(self.config, seen, scores), added_terms(self.config, seen)
 
     def _oracle(self, group: list[int], logits: Logits) -> Float[Tensor, "M W"]:
         """What the oracle predicts at the group's target tokens; asked once of each view while its attempt is here."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from dcm_helpers.config import OptimizerConfig, Weighting
+from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.objective import TERMS, Seen, term_function
@@ -61,6 +61,11 @@ def require_told(problems: Sequence[Problem], config: OptimizerConfig) -> None:
 
     Raises:   InputError if one does not
     """
+    require(
+        not asks_oracle(config) or any(view.oracle_ids or view.kind for problem in problems for view in problem.views),
+        "the term 'oracle' compares answers with a prompt, and no view says that it is one; give them a kind, and a "
+        "prompt with dcm.stm.with_oracle",
+    )
     for problem in problems:
         require(
             problem.meaning is not None or not compares_problems(config),
@@ -81,9 +86,3 @@ def meanings_of(
     if not compares_problems(config):
         return None
     return torch.stack([problem.meaning for problem in problems]).to(generator.device)
-
-
-def view_weights(problem: Problem, weighting: Weighting) -> list[float]:
-    """What each view's loss is multiplied by before gradients are taken; the mean over views is 1."""
-    pulls = [view.weight * (1 if weighting == "view" else len(view.target_ids)) for view in problem.views]
-    return [len(pulls) * pull / sum(pulls) for pull in pulls]

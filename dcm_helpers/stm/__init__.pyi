@@ -27,6 +27,7 @@ from .problem import joint_problems as joint_problems
 from .problem import mode_ids as mode_ids
 from .problem import problem_id as problem_id
 from .problem import single_problems as single_problems
+from .problem import view_weights as view_weights
 from .prompts import text_prompts as text_prompts
 from .score import score_rows as score_rows
 from .score import scored as scored

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dcm_helpers.config import MODES, Kind
+from dcm_helpers.config import MODES, Kind, Weighting
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
@@ -133,3 +133,9 @@ def joint_problems(generator: Generator, pairs: Sequence[Pair], modes: Mapping[s
         )
         for pair in pairs
     ]
+
+
+def view_weights(problem: Problem, weighting: Weighting) -> list[float]:
+    """What each view's loss is multiplied by before gradients are taken; the mean over views is 1."""
+    pulls = [view.weight * (1 if weighting == "view" else len(view.target_ids)) for view in problem.views]
+    return [len(pulls) * pull / sum(pulls) for pull in pulls]

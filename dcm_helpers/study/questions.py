@@ -1,22 +1,23 @@
 """All questions together, the parts and tables that they need, and what each part takes."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from dcm_helpers.controls import (
     across_question,
     exactness_question,
     limit_question,
-    oracle_question,
-    remedies_question,
     replaced_question,
     sharing_question,
-    subspace_question,
     task_question,
     transfer_question,
 )
 from dcm_helpers.errors import require
+from dcm_helpers.generator import Generator
 from dcm_helpers.inquiry import STORED_AS, Finding, Part, Question, Study, StudyConfig, Table
 from dcm_helpers.pairs import load_pairs
+from dcm_helpers.remedies import oracle_question, remedies_question, subspace_question
 from dcm_helpers.solutions import (
     capacity_question,
     clusters_question,
@@ -27,7 +28,7 @@ from dcm_helpers.solutions import (
     tokens_question,
     variety_question,
 )
-from dcm_helpers.stm import Row
+from dcm_helpers.stm import Problem, Row
 
 QUESTIONS = {
     "success": success_question,
@@ -135,27 +136,29 @@ def plan(study: Study) -> pd.DataFrame:
 
     Parts made on other machines or threads are compared at the base part's seconds per position. Minutes of what is not
     there are reckoned at that pace, from the base's mean steps, in all or to the first exact content, as the part's
-    stop rule has it.
+    stop rule has it. A study without a base part takes the first part that is complete.
     """
     config, generator = study.config, study.generator
     rows = []
-    pace, usual = None, {}  # known once the base part, the first, was made
     parts = parts_of(config)
     one_of_each = {part.dataset: part for part in parts}
     pairs = {dataset: load_pairs(part.data(config)).pairs for dataset, part in one_of_each.items()}
+    asked = {part.name: part.problems(generator, pairs[part.dataset]) for part in parts}
+    complete = [part for part in parts if study.complete(part.name)]
+    based = any(part.baselines for part in parts)
+    pace, usual = None, {}
+    if base := next((part for part in complete if part.baselines or not based), None):
+        records = pd.DataFrame(study.records(base.name))
+        of_base = records[["steps_total", "steps_to_exact"]].mean()
+        to_exact = of_base["steps_to_exact"] + 1
+        usual = {"minimize": of_base["steps_total"], "exact": to_exact, "confident": to_exact}
+        pace = records["seconds"].sum() / (positions_of(generator, asked[base.name], base) * of_base["steps_total"])
     for part in parts:
-        problems = part.problems(generator, pairs[part.dataset])
-        positions = sum(
-            Row.of(generator, view, 0).length(part.optimizer.K) for problem in problems for view in problem.views
-        )
+        problems = asked[part.name]
+        positions = positions_of(generator, problems, part)
         records = study.records(part.name) if study.has(part.name) else []
         seconds = sum(record["seconds"] for record in records)
         done = len(records) == len(problems)
-        if part.baselines and done:
-            of_base = pd.DataFrame(records)[["steps_total", "steps_to_exact"]].mean()
-            to_exact = of_base["steps_to_exact"] + 1
-            usual = {"minimize": of_base["steps_total"], "exact": to_exact, "confident": to_exact}
-            pace = seconds / (positions * of_base["steps_total"])
         taken = sum(record["steps_total"] for record in records) / len(records) if records else None
         at_pace = None
         if pace is not None:
@@ -176,3 +179,8 @@ def plan(study: Study) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=PLANNED)
+
+
+def positions_of(generator: Generator, problems: Sequence[Problem], part: Part) -> int:
+    """Positions of one evaluation of all problems of a part."""
+    return sum(Row.of(generator, view, 0).length(part.optimizer.K) for problem in problems for view in problem.views)

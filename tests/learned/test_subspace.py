@@ -11,8 +11,8 @@ from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
 from dcm_helpers.learned import shared_subspace
 from dcm_helpers.learned.subspace import of_minibatch, orthonormal
-from dcm_helpers.optimize import ContentOptimizer, Projection, random_subspace, view_weights
-from dcm_helpers.stm import initial_content, joint_problems, restarts_of
+from dcm_helpers.optimize import ContentOptimizer, Projection, random_subspace
+from dcm_helpers.stm import initial_content, joint_problems, restarts_of, view_weights
 
 CONFIG = OptimizerConfig(K=4, num_steps=60, lr=0.03, num_restarts=1, stop_rule="exact")  # lr as in the study
 RANK = 12

@@ -213,6 +213,16 @@ def test_a_term_adds_up_over_groups(tiny64, problems, name):
         torch.testing.assert_close(sum(parts), whole)
 
 
+@pytest.mark.parametrize("name", ["semantic", "semantic_text", "eos", "length", "unlikelihood"])
+def test_a_term_counts_views_as_cross_entropy_does(tiny64, problems, name):
+    """A text that is to count more among its problem's counts more in what is said of texts."""
+    contents = drawn(1, 3, tiny64.width)
+    of_each = [seen_by(tiny64, problems[:1], contents, group=slice(row, row + 1)) for row in range(2)]
+    both = dataclasses.replace(seen_by(tiny64, problems[:1], contents), pulls=[1.5, 0.5])
+    first, second = (getattr(objective, name)(seen) for seen in of_each)
+    torch.testing.assert_close(getattr(objective, name)(both), 1.5 * first + 0.5 * second)
+
+
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_without_weight_leaves_no_trace(tiny, problems, name):
     plain, off = (
@@ -267,9 +277,17 @@ def test_the_best_is_best_by_what_is_minimized(tiny64, problems):
     weighted = dataclasses.replace(problems[0], views=(question, dataclasses.replace(answer, weight=5.0)))
     attempt = Attempt(weighted, 0, config)
     loss = [Measurement(each, each, 0.5, 0.5, 0.5, False) for each in (1.0, 2.0)]
-    assert attempt.measure(tuple(loss), counted=[3.0, 1.0]) and attempt.best.objective == 3 + 5
+    assert attempt.measure(tuple(loss), counted=[3.0, 1.0]) and attempt.best.objective == pytest.approx((3 + 5) / 3)
     assert not attempt.measure(tuple(loss[:1] * 2), counted=[1.0, 2.0]), "a lower loss, and more to be minimized"
     assert attempt.best.loss == 3
+
+
+def test_terms_that_contradict_are_named():
+    with pytest.raises(InputError, match="norm is held; leave out the term 'norm'"):
+        OptimizerConfig(terms={"norm": 0.1}, parameterization="held_norm")
+    with pytest.raises(InputError, match="'relations' compares problems in flight; use a batch_size of 2"):
+        OptimizerConfig(terms={"relations": 1.0}, batch_size=1)
+    assert hash(OptimizerConfig(terms=[["semantic", 0.3]])) == hash(OptimizerConfig(terms={"semantic": 0.3}))
 
 
 def test_plain_cross_entropy_stays_itself(tiny, problems):
@@ -282,8 +300,10 @@ def test_plain_cross_entropy_stays_itself(tiny, problems):
 
 @pytest.mark.parametrize("terms, message", [
     ((("nonsense", 1.0),), "no term 'nonsense'; expected some of: temperature, margin"),
-    ((("semantic", -1.0),), "the term 'semantic' has the number -1; expected 0, which is off, or one above"),
+    ((("semantic", -1.0),), "the term 'semantic' has the number -1; expected 0, which is off, or a number from 1e-06"),
     ((("semantic", math.nan),), "the term 'semantic' has the number nan"),
+    ((("temperature", 1e-40),), "the term 'temperature' has the number 1e-40; .* from 0.01 to"),
+    ((("scheduled_linear", 0.1),), "the term 'scheduled_linear' has the number 0.1; .* from 1 to"),
     ((("semantic", "0.3"),), "terms is .*; expected a number in its place"),
     (5, "terms is 5; expected names with numbers"),
     ((("semantic", 1.0), ("semantic", 2.0)), "the term 'semantic' is given 2 times"),

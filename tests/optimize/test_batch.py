@@ -11,7 +11,6 @@ from judges import plain_nll
 from dcm_helpers.config import GeneratorConfig, OptimizerConfig
 from dcm_helpers.generator import load_generator
 from dcm_helpers.optimize import Attempt, Batch, ContentOptimizer, automatic_size
-from dcm_helpers.optimize.objective import view_weights
 from dcm_helpers.stm import (
     decode_problems,
     each_group,
@@ -19,6 +18,7 @@ from dcm_helpers.stm import (
     joint_problems,
     target_logits,
     view_rows,
+    view_weights,
 )
 from dcm_helpers.watch import Progress
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from stand_ins import Told
 
-from dcm_helpers.controls.subspace import what_is_shared
+from dcm_helpers.remedies.subspace import what_is_shared
 
 
 def test_what_helps_only_its_own_pairs_is_told():

@@ -5,9 +5,9 @@ import pytest
 import torch
 from stand_ins import Told
 
-from dcm_helpers.controls.oracle import same_point_or_behavior
 from dcm_helpers.generator import token_rows
 from dcm_helpers.look import from_oracle
+from dcm_helpers.remedies.oracle import same_point_or_behavior
 from dcm_helpers.stm import joint_problems, with_oracle
 
 

@@ -1,0 +1,158 @@
+"""What remedies are worth: measures with known answers, and the ablation from end to end on the tiny Generator."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from stand_ins import Told
+
+from dcm_helpers.ablate import main
+from dcm_helpers.errors import InputError
+from dcm_helpers.inquiry import Study, StudyConfig
+from dcm_helpers.remedies import tried
+from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distances, remedy_part
+from dcm_helpers.remedies.worth import MEASURES, in_words, use_of, worth
+from dcm_helpers.study.questions import parts_of
+
+LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03), strict=True))
+
+
+def made_up(better=(), losses=None, pairs=24, noise=0.02):
+    """A table in which remedies differ from none by noise alone, but for those that are better by known shares.
+
+    What is compared at equal loss follows the loss, whatever a remedy's is.
+    """
+    random, rows = np.random.default_rng(0), []
+    base = {measure: random.gamma(20, 0.01, pairs) for measure in MEASURES}
+    for name in REMEDIES:
+        for level in LEVELS if name == NONE else ("exact", USUAL):
+            loss = (losses or {}).get(name, LOSSES[level])
+            values = {"loss": np.full(pairs, loss)}
+            for measure, numbers in base.items():
+                follows = 1 - np.log(loss) if measure.at_equal_loss else 1
+                values[measure.column] = numbers * follows * np.exp(random.normal(0, noise, pairs))
+            if name in dict(better):
+                column, factor = dict(better)[name]
+                values[column] = values[column] * factor
+            values["exact"] = np.ones(pairs)
+            rows.append(pd.DataFrame({"remedy": name, "level": level, "pair": range(pairs), **values}))
+    return pd.concat(rows)
+
+
+def answers(table):
+    return {each.answer.question: each.answer.answer for each in worth(Told(table))}
+
+
+def test_what_differs_is_told_and_nothing_else():
+    better = (
+        ("semantic", ("steps", 0.7)),
+        ("noise", ("radius", 1.4)),
+        ("travel", ("answer", 0.8)),
+        ("mlp", ("distance", 1.3)),
+    )
+    said = answers(made_up(better))
+    assert said["What is semantic=0.3 worth?"] == "could be a default; fewer steps"
+    assert said["What is noise=0.05 worth?"] == "could be a default; bears more noise"
+    assert said["What is travel=0.01 worth?"] == "could be a default; unseen answers likelier"
+    assert said["What is mlp worth?"] == "of no use here; solutions of a pair farther"
+    others = [
+        answer for question, answer in said.items() if not any(f" {in_words(name)} " in question for name, _ in better)
+    ]
+    assert len(others) == len(REMEDIES) - 1 - len(better)
+    assert sum(answer != "no difference shown" for answer in others) <= 1, "of 140 tests hardly one is told by chance"
+    relations = next(each for each in worth(Told(made_up())) if "relations" in each.measured)
+    assert not any(quantity.name == "distance" for quantity in relations.control), "it asks for that itself"
+
+
+def test_a_lower_loss_alone_is_no_merit():
+    """What bears more noise because its loss is lower is compared with none at that loss."""
+    said = answers(made_up(losses={"semantic": 0.1, "margin": 0.5}))
+    assert said["What is semantic=0.3 worth?"] == said["What is margin=1 worth?"] == "no difference shown"
+
+
+def test_harm_that_is_not_ruled_out_makes_no_default():
+    """With few pairs and much noise, what takes fewer steps may still be worse in something."""
+    said = answers(made_up([("semantic", ("steps", 0.4))], pairs=12, noise=0.3))
+    assert said["What is semantic=0.3 worth?"] == "an option; fewer steps"
+
+
+def test_what_is_exact_less_often_is_no_default():
+    table = made_up([("semantic", ("steps", 0.7))])
+    failed = (table["remedy"] == "semantic") & (table["pair"] < 14)
+    table.loc[failed, "exact"] = 0.0
+    table.loc[failed & (table["level"] == "exact"), "elsewhere"] = np.nan
+    assert answers(table)["What is semantic=0.3 worth?"] == "an option; fewer steps; exact less often"
+
+
+def test_what_is_better_and_worse_is_an_option():
+    one, other = MEASURES[:2]
+    cases = [((), (), ()), ([one], (), ()), ((), [other], ()), ([one], [other], ()), ([one], (), [other])]
+    assert [use_of(*each) for each in cases] == [
+        "no difference shown",
+        "could be a default",
+        "of no use here",
+        "an option",
+        "an option",
+    ]
+
+
+def test_distances_within_pairs_are_told_over_those_between():
+    @dataclasses.dataclass
+    class Found:
+        problem: object
+        content: torch.Tensor
+
+    @dataclasses.dataclass
+    class Asked:
+        pair: str
+
+    angles = {"a": (0.0, 0.1), "b": (1.5, 1.6)}
+    found = [
+        Found(Asked(pair), torch.tensor([[np.cos(angle), np.sin(angle)]], dtype=torch.float64))
+        for pair, two in angles.items()
+        for angle in two
+    ]
+    ratios = own_distances(found, ["b", "a"])
+    between = np.mean([2 * np.sin(abs(one - other) / 2) for one in angles["a"] for other in angles["b"]])
+    assert ratios == pytest.approx([2 * np.sin(0.05) / between] * 2)
+
+
+def test_every_remedy_has_a_part_of_its_own():
+    config = StudyConfig(questions=("remedies",))
+    parts = {part.name: part for part in parts_of(config)}
+    assert len(parts) == 2 * len(REMEDIES) + 2 == len(parts_of(config))
+    assert remedy_part("the mission's combination") == "confident-with-the-missions-combination"
+    assert dict(parts[remedy_part("semantic")].optimizer.terms) == {"semantic": 0.3}
+    assert parts[remedy_part("mlp")].optimizer.parameterization == "mlp"
+    assert not parts[remedy_part(NONE)].optimizer.terms
+    assert not any(name in {part.name for part in parts_of(StudyConfig())} for name in parts)
+    some = StudyConfig(questions=("remedies",), remedies=("noise", "mlp"))
+    names = (NONE, "noise", "mlp")
+    levels = [*((name, level) for level in ("exact", USUAL) for name in names), (NONE, "surer"), (NONE, "surest")]
+    assert [part.name for part in parts_of(some)] == [remedy_part(*each) for each in levels]
+    with pytest.raises(InputError, match="no remedy 'prayer'; expected some of: none, temperature"):
+        parts_of(StudyConfig(questions=("remedies",), remedies=("prayer",)))
+
+
+def test_an_ablation_from_end_to_end(tmp_path, monkeypatch):
+    some = {name: REMEDIES[name] for name in (NONE, "noise", "projection")}
+    monkeypatch.setattr(tried, "REMEDIES", some)
+    arguments = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--controls", "3", "--num-steps", "90"]
+    assert main([*arguments, "--output-dir", str(tmp_path)]) == 0
+    table = Study(tmp_path).table("remedies")
+    assert len(table) == (3 * 2 + 2) * 3 and set(table["remedy"]) == set(some)
+    whole = table[(table["level"] == USUAL) | (table["remedy"] == NONE)]
+    assert table["elsewhere"].dropna().between(0, 1).all() and whole["radius"].between(0, 0.5).all()
+    assert whole["clean"].between(0, 1).all() and (whole["distance"] > 0).all()
+    means = table[table["remedy"] == NONE].groupby("level")["loss"].mean()
+    assert means["exact"] >= means["confident"] >= means["surer"] >= means["surest"]
+    oracle, subspace = (Study(tmp_path).table(name) for name in ("oracle", "subspace"))
+    assert len(oracle) == 3 and (oracle[["distance", "null", "travel"]] > 0).all(axis=None)
+    assert (oracle["distilled_diverges"] < oracle["written_diverges"]).all(), "it is what is asked for"
+    assert len(subspace) == 3 * 2 * 3 and subspace["overlap"].between(0, 1).all()
+    page = (tmp_path / "README.md").read_text()
+    assert (
+        page.startswith("# What remedies are worth") and "What is projection worth?" in page and "RELATED" not in page
+    )
