@@ -91,4 +91,11 @@ def with_terms(command: type) -> str:
     terms = importlib.import_module("dcm_helpers.objective").TERMS
     lines = [f"- {name}={term.usual:g}: {term.does} ({term.source})" for name, term in terms.items()]
     wrapped = [textwrap.fill(line, HELP_WIDTH, subsequent_indent="  ") for line in lines]
-    return "\n".join([inspect.getdoc(command), "", "Terms that can stand beside cross-entropy:", *wrapped])
+    return "\n".join(
+        [
+            inspect.getdoc(command),
+            "",
+            "Terms that can stand beside cross-entropy, each by --term name=number; 0 is off:",
+            *wrapped,
+        ]
+    )

@@ -48,7 +48,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
             source="Progressive Cramming 2026",
         ),
         "oracle": Term(
-            "share of each answer token's loss that is divergence from predictions after the whole context",
+            "share of each answer token's loss that is divergence from predictions after its context as text",
             "counted",
             0.5,
             1.0,

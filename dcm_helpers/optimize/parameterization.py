@@ -62,8 +62,8 @@ class Network(Direct):
 
     The latent holds z, V and U side by side. U begins at 0, so that contents begin where they would without it, and V
     is drawn alike for all, in units of each start's size. The network is shared by a content's slots, which it couples.
-    Dividing by its width keeps the first step of Adam as long as without it, so that what is compared is not the
-    learning rate.
+    Dividing by its width keeps the first step of Adam nearly as long as without it (1.5 times with one slot, 1.1 with
+    eight), so that what is compared is hardly the learning rate.
 
     Source:   the reparameterization of prefix tuning (Li and Liang 2021)
     """
