@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from dcm_helpers.generator import Generator
     from dcm_helpers.stm import Problem
 
-METHODS = ("ours", "ours, settings of the static batch", "static batch", "one pair at a time", "PEFT prompt tuning")
+METHODS = (
+    "ours",
+    "ours, learned start",
+    "ours, few steps from the learned start",
+    "ours, settings of the static batch",
+    "static batch",
+    "one pair at a time",
+    "PEFT prompt tuning",
+)
 
 
 @dataclass(frozen=True)
@@ -33,20 +41,22 @@ class Command:
 
     'race': the whole way to exact reconstruction, on the same pairs
 
+    'command': all that a user waits for, from the call of run_phase1a to its end, beside the same run one pair at a time
+
     'growth': cost and memory against problems, slots, target length and batch
 
     'scale': workers on this machine beside the plain loop, and how many workers one driver can serve, which sleep;
     draws scaling.svg beside the output
     """
 
-    part: tuple[Literal["speed", "race", "growth", "scale"], ...] = ("speed", "race", "growth")
+    part: tuple[Literal["speed", "race", "command", "growth", "scale"], ...] = ("speed", "race", "growth")
     """What to time."""
     model: str = "smollm2-135m"
     """Generator: 'smollm2-135m', 'tiny', a hub id or a local folder."""
     device: str = "auto"
     """Device: 'auto', 'cpu', 'cuda', ..."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the race for all methods but one pair at a time, which runs in float32 as its authors run it."""
+    """Precision of the race for all methods but one pair at a time, which runs in the one that is faster for it."""
     compile: bool = False
     """Compile the Generator's blocks for the race; the time it takes is not counted."""
     dataset: str = "pairs"
@@ -57,6 +67,8 @@ class Command:
     """Seed that chooses which pairs are sampled."""
     K: int = 8
     """Content slots."""
+    start: str = "learned"
+    """The learned start: the one that ships, or a file."""
     num_steps: int = 200
     """Steps that each method may take for a pair in the race; nobody restarts."""
     methods: tuple[Literal[METHODS], ...] = METHODS  # type: ignore[valid-type]
@@ -99,7 +111,9 @@ def speed(command: Command) -> dict:
         for compiled in (False, True) if command.compiled_speed else (False,):
             generator, problems = prepared(command, precision, compiled)
             config = OptimizerConfig(K=command.K, batch_size=command.batch_size, stop_rule="minimize")
-            ceiling = max(ceiling, matmul_ceiling(generator))  # a product is the same, compiled or not
+            ceiling = max(
+                ceiling, matmul_ceiling(generator.device, generator.dtype)
+            )  # a product is the same, compiled or not
             costs = evaluation_costs(generator, problems, config, command.repeats, ceiling)
             name = f"{precision}, {'compiled' if compiled else 'not compiled'}"
             print_speed(name, ceiling, costs)
@@ -124,47 +138,61 @@ def print_speed(name: str, ceiling: float, costs: "dict[str, EvaluationCost]") -
 
 def run_race(command: Command) -> list[dict]:
     """The part 'race': everyone to exact reconstruction on the same pairs."""
-    import torch
-
     from dcm_helpers.bench import contestants, race
 
     own = prepared(command, command.dtype, command.compile)
-    authors = own
-    if "one pair at a time" in command.methods and own[0].dtype is not torch.float32:
-        authors = prepared(command, "float32", False)
     config = OptimizerConfig(
         K=command.K, num_steps=command.num_steps, num_restarts=1, stop_rule="exact", batch_size=command.batch_size
     )
+    alone = one_pair_at_a_time(command, config) if "one pair at a time" in command.methods else own[0]
     size = command.batch_size or len(own[1])
     warm_up = dataclasses.replace(config, num_steps=1)
     finished: list[Race] = []
     print(f"\nTo exact reconstruction: {len(own[1])} pairs, K={command.K}, at most {command.num_steps} steps")
     for method in command.methods:
-        generator, problems = authors if method == "one pair at a time" else own
-        contestants(generator, problems[:2], warm_up, size)[method][1]()
-        settings, work = contestants(generator, problems, config, size)[method]
-        settings = f"{str(generator.dtype).removeprefix('torch.')}, {settings}"
+        generator, problems = (alone if method == "one pair at a time" else own[0]), own[1]
+        contestants(generator, problems[:2], warm_up, size, command.start)[method][1]()
+        settings, work = contestants(generator, problems, config, size, command.start)[method]
+        settings = f"{generator.precision}, {settings}"
         finished.append(race(method, settings, generator, problems, command.K, work, command.repeats))
-        print_race(finished)
+        print(finished[-1].told_beside(finished[0]), flush=True)
     return [{**each.summary(), "solved_by_pair": each.solved, "steps_by_pair": each.steps} for each in finished]
 
 
-def print_race(finished: "list[Race]") -> None:
-    """The latest row of the race, beside the first."""
-    row = finished[-1].summary()
-    solved = row["solved"]
-    share = ", ".join(f"{name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
+def one_pair_at_a_time(command: Command, config: OptimizerConfig) -> "Generator":
+    """The Generator in the precision that one pair at a time is faster in."""
+    from dcm_helpers.bench import faster_alone
+    from dcm_helpers.generator import PRECISIONS
+
+    loaded = [prepared(command, precision, False) for precision in PRECISIONS]
+    return faster_alone([generator for generator, _ in loaded], loaded[0][1], config)
+
+
+def run_command(command: Command) -> dict:
+    """The part 'command': stage 2 from the shell, with baselines, until exact."""
+    from dcm_helpers.bench import whole_command
+
+    flags = {name: getattr(command, name) for name in ("model", "device", "dataset", "num_examples", "data_seed")}
+    flags |= {"K": command.K, "num_steps": command.num_steps, "num_restarts": 1, "stop_rule": "exact", "stage": 2}
+    words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    config = OptimizerConfig(K=command.K, num_steps=command.num_steps)
+    alone = one_pair_at_a_time(command, config).precision
+    ours, theirs = "dcm_helpers.run_phase1a", "dcm_helpers.bench.whole"
+    rows = {
+        "ours": (ours, ["--dtype", command.dtype]),
+        "ours, learned start": (ours, ["--dtype", command.dtype, "--start", command.start]),
+        "one pair at a time": (theirs, ["--dtype", alone]),
+    }
     print(
-        f"  {row['method']} ({row['settings']})\n"
-        f"    {row['seconds']:.1f} s ({row['seconds_fastest_slowest'][0]} to {row['seconds_fastest_slowest'][1]}), "
-        f"{finished[-1].seconds / finished[0].seconds:.1f} x the first; solved "
-        f"{solved['count']} of {solved['n']} ({solved['low']:.0%} to {solved['high']:.0%}); "
-        f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
-        f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
-        f"{row['gigaflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB"
-        f"{', ' + share if share else ''}",
-        flush=True,
+        f"\nFrom the call to the end, stage 2 with baselines: {command.num_examples} pairs, K={command.K}, until exact"
     )
+    found = {}
+    for method in filter(rows.get, command.methods):
+        program, own = rows[method]
+        whole = whole_command(program, [*words, *own, "--ignore-gates"], command.repeats)
+        print(f"  {method} ({' '.join(own)}): {whole}", flush=True)
+        found[method] = whole.summary()
+    return found
 
 
 def growth(command: Command) -> dict:
@@ -233,12 +261,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def benchmark(arguments: Sequence[str] | None) -> int:
     """Measure the parts that were asked for, and keep the figures of each."""
-    parts = {"speed": speed, "race": run_race, "growth": growth, "scale": scale}
+    parts = {"speed": speed, "race": run_race, "command": run_command, "growth": growth, "scale": scale}
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.benchmark")
     import torch
     from transformers.utils import logging
 
+    from dcm_helpers.bench import matmul_ceiling
+    from dcm_helpers.generator import PRECISIONS, resolve_device
+
     logging.disable_progress_bar()
+    device = torch.device("cuda") if command.device == "sharded" else resolve_device(command.device)
+    ceilings = {name: round(matmul_ceiling(device, getattr(torch, name)) / 1e9, 1) for name in PRECISIONS}
+    told = ", ".join(f"{value:.0f} in {name}" for name, value in ceilings.items())
+    print(f"Matrix multiplication on {device}: {told} GFLOP/s")
     figures: dict = {
         "settings": json.loads(json.dumps(dataclasses.asdict(command), default=str)),
         "machine": {
@@ -247,6 +282,7 @@ def benchmark(arguments: Sequence[str] | None) -> int:
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "torch": torch.__version__,
+            "ceilings_gigaflop_per_second": ceilings,
         },
     }
     command.output.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 alternatives  one pair at a time, a static batch, PEFT: plainly written
 speed         what an evaluation costs
 race          the whole way to exact reconstruction
+whole         the whole command, from its call to its end
 growth        cost and memory against problems, slots, length, batch
 scale         how many workers one driver can serve
 crowd         workers that only sleep

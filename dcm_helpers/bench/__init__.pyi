@@ -8,4 +8,7 @@ from .scale import overhead_table as overhead_table
 from .scale import scale_table as scale_table
 from .speed import EvaluationCost as EvaluationCost
 from .speed import evaluation_costs as evaluation_costs
+from .speed import faster_alone as faster_alone
 from .speed import matmul_ceiling as matmul_ceiling
+from .whole import Whole as Whole
+from .whole import whole_command as whole_command

@@ -31,7 +31,7 @@ def growth_run(num_problems: int) -> dict:
         )
         with prepare(config, ContentOptimizer) as run:
             before = peak_gigabytes(run.generator)
-            (seconds,) = seconds_of(run.generator, run.stage1, repeats=1, warm_up=0)
+            (seconds,) = seconds_of(run.generator.device, run.stage1, repeats=1, warm_up=0)
             files = list(run.folder.path.iterdir())
             return {
                 "problems": len(run.folder.records(1)),
@@ -55,7 +55,7 @@ def step_row(generator: Generator, problems: Sequence[Problem], config: Optimize
     """What one evaluation of one problem costs in a batch of these."""
     step, batch = our_step(generator, problems, config)
     size = len(batch.attempts)
-    times = [seconds / size for seconds in seconds_of(generator, step, repeats)]
+    times = [seconds / size for seconds in seconds_of(generator.device, step, repeats)]
     work = batch.work
     median = statistics.median(times)
     return {

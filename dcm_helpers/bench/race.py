@@ -18,12 +18,15 @@ from dcm_helpers.bench.alternatives import (
     static_batch,
 )
 from dcm_helpers.bench.speed import flop, needed, peak_gigabytes, seconds_of, shares, starts
-from dcm_helpers.config import OptimizerConfig
+from dcm_helpers.config import LEARNED, OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import BETA1, ContentOptimizer
 from dcm_helpers.stats import rate
 from dcm_helpers.stm import Problem
 from dcm_helpers.watch import Progress
+
+FEW = 5
+"""Steps of few-step writing, as published (GradMem, 2026), whose language model was trained for it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,20 @@ class Race:
             "padding": self.padding,
         }
 
+    def told_beside(self, first: "Race") -> str:
+        """The figures in words, beside those of the first method."""
+        row = self.summary()
+        solved, (fastest, slowest) = row["solved"], row["seconds_fastest_slowest"]
+        shares = "".join(f", {name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
+        return (
+            f"  {self.method} ({self.settings})\n"
+            f"    {row['seconds']:.1f} s ({fastest} to {slowest}), {self.seconds / first.seconds:.1f} x the first; "
+            f"solved {solved['count']} of {solved['n']} ({solved['low']:.0%} to {solved['high']:.0%}); "
+            f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
+            f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
+            f"{row['gigaflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB{shares}"
+        )
+
 
 def race(
     method: str,
@@ -89,7 +106,7 @@ def race(
     def once() -> None:
         fields.update(run())
 
-    times = seconds_of(generator, once, repeats, warm_up=0)
+    times = seconds_of(generator.device, once, repeats, warm_up=0)
     seconds = statistics.median(times)
     costs = [flop(generator, *needed(generator, [problem], K)) for problem in problems]
     useful = sum(cost * (steps + 1) for cost, steps in zip(costs, fields["steps"], strict=True))
@@ -155,14 +172,24 @@ def run_static(generator: Generator, problems: Sequence[Problem], config: Optimi
 
 
 def contestants(
-    generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, static_size: int
+    generator: Generator, problems: Sequence[Problem], config: OptimizerConfig, static_size: int, start: str = LEARNED
 ) -> dict[str, tuple[str, Callable[[], dict]]]:
-    """By name: a method's settings in words, and the work to be timed."""
+    """By name: a method's settings in words, and the work to be timed.
+
+    Args:     start  the learned start that some begin at
+    """
     plain = dataclasses.replace(config, weighting="view")
+    learned = dataclasses.replace(config, start=start)
+    few = dataclasses.replace(learned, num_steps=min(FEW, config.num_steps))
     gaussian = dataclasses.replace(config, start="gaussian")
     adam = f"Adam lr {config.lr:g}, betas {BETA1} {config.beta2:g}"
     return {
         "ours": (f"{adam}, tokens weighted equally", partial(run_ours, generator, problems, config)),
+        "ours, learned start": (f"{adam}, start {start}", partial(run_ours, generator, problems, learned)),
+        "ours, few steps from the learned start": (
+            f"{adam}, start {start}, at most {few.num_steps} steps, as GradMem writes",
+            partial(run_ours, generator, problems, few),
+        ),
         "ours, settings of the static batch": (
             f"{adam}, views weighted equally",
             partial(run_ours, generator, problems, plain),

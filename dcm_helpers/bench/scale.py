@@ -101,7 +101,7 @@ def baseline_seconds(generator: Generator, problems: Sequence[Problem], pairs: S
         for problem, pair in zip(problems, pairs, strict=True):
             view_baselines(generator, problem, pair, K, 0)
 
-    return min(seconds_of(generator, work, repeats=2, warm_up=1)) / len(problems)
+    return min(seconds_of(generator.device, work, repeats=2, warm_up=1)) / len(problems)
 
 
 def overhead_table(

@@ -42,39 +42,39 @@ class EvaluationCost:
     """FLOP/s as a fraction of the device's measured matrix multiplication."""
 
 
-def synchronize(generator: Generator) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it."""
-    if generator.device.type != "cpu":
-        torch.accelerator.synchronize(generator.device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
-def seconds_of(generator: Generator, work: Callable[[], object], repeats: int, warm_up: int = WARM_UP) -> list[float]:
-    """Seconds that some work takes on the Generator's device, each repeat; the warm-up is left out."""
+def seconds_of(device: torch.device, work: Callable[[], object], repeats: int, warm_up: int = WARM_UP) -> list[float]:
+    """Seconds that some work takes on a device, each repeat; the warm-up is left out."""
     times = []
     for repeat in range(warm_up + repeats):
-        synchronize(generator)
+        synchronize(device)
         started = time.perf_counter()
         work()
-        synchronize(generator)
+        synchronize(device)
         if repeat >= warm_up:
             times.append(time.perf_counter() - started)
     return times
 
 
-def matmul_ceiling(generator: Generator, repeats: int = 30) -> float:
-    """FLOP/s of a large square matrix multiplication in the Generator's precision: the best of several.
+def matmul_ceiling(device: torch.device, dtype: torch.dtype, repeats: int = 30) -> float:
+    """FLOP/s of a large square matrix multiplication in some precision: the best of several.
 
     A precision that the device only emulates is timed on a small one, once: with a large one it would take minutes.
     """
 
     def flop_per_second(size: int, repeats: int, warm_up: int) -> float:
-        one, two = (torch.randn(size, size, device=generator.device).to(generator.dtype) for _ in range(2))
-        return 2 * size**3 / min(seconds_of(generator, lambda: one @ two, repeats, warm_up))
+        one, two = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        return 2 * size**3 / min(seconds_of(device, lambda: one @ two, repeats, warm_up))
 
     small = flop_per_second(EMULATED_SIZE, 1, 1)
     if small < EMULATED:
         return small
-    return flop_per_second(CEILING_SIZE.get(generator.device.type, CEILING_SIZE_ELSEWHERE), repeats, WARM_UP)
+    return flop_per_second(CEILING_SIZE.get(device.type, CEILING_SIZE_ELSEWHERE), repeats, WARM_UP)
 
 
 def flop(generator: Generator, positions: int, target_tokens: int) -> int:
@@ -147,7 +147,7 @@ def evaluation_costs(
     """The cost of an evaluation by method, at the Generator's precision and compile setting; ``ceiling`` in FLOP/s."""
     costs = {}
     for name, (work, served) in one_evaluation_each(generator, problems, config).items():
-        times = [seconds / len(served) for seconds in seconds_of(generator, work, repeats)]
+        times = [seconds / len(served) for seconds in seconds_of(generator.device, work, repeats)]
         median = statistics.median(times)
         positions, target_tokens = needed(generator, served, config.K)
         operations = flop(generator, positions, target_tokens) / len(served)
@@ -167,3 +167,13 @@ def shares(work: Work) -> dict[str, float | None]:
         "occupancy": work.busy_places / work.places if work.places else None,
         "padding": work.padding / max(work.positions + work.padding, 1),
     }
+
+
+def faster_alone(generators: Sequence[Generator], problems: Sequence[Problem], config: OptimizerConfig) -> Generator:
+    """Of a Generator in several precisions, the one with which one pair at a time is evaluated fastest."""
+
+    def seconds(generator: Generator) -> float:
+        work, _ = one_evaluation_each(generator, problems, config)["one pair at a time"]
+        return min(seconds_of(generator.device, work, repeats=2))
+
+    return min(generators, key=seconds)

@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import sys
+import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.stages import Phase1a
 from dcm_helpers.stm import joint_problems, mode_ids, start_hash, why_too_long, with_oracle
 from dcm_helpers.store import MANIFEST, RunFolder, differing
+from dcm_helpers.watch import Spent
 
 
 def prepare(
@@ -35,6 +37,7 @@ def prepare(
               one that ``config`` names, where it is loaded already
     Raises:   InputError if the Generator, the pairs or the folder cannot be used
     """
+    began = time.perf_counter()
     loaded = load_pairs(config.data)
     settings = {**settings_of(config), "data_fingerprint": loaded.fingerprint()}
     if generator is None:
@@ -89,7 +92,8 @@ def prepare(
     if again:
         first = next(iter(again.values()))
         print(f"{len(again)} finished problems have no content any more and are done again: {first}", file=sys.stderr)
-    return Phase1a(generator, dataset, config, folder, make_solver, again=set(again))
+    spent = Spent(loading=time.perf_counter() - began)
+    return Phase1a(generator, dataset, config, folder, make_solver, again=set(again), spent=spent)
 
 
 def settings_of(config: RunConfig) -> dict:

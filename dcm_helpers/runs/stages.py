@@ -24,7 +24,7 @@ from dcm_helpers.runs.records import result_record, validation_record, with_base
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
 from dcm_helpers.stm import Problem, decode_problems, joint_problems, single_problems, with_meanings, with_oracle
 from dcm_helpers.store import MANIFEST, SUMMARY, Loss, RunFolder
-from dcm_helpers.watch import follow
+from dcm_helpers.watch import Spent, follow
 
 DECODED_TOGETHER = 32
 
@@ -45,6 +45,8 @@ class Phase1a:
     """Problems that have a record and are done once more: their contents are gone."""
     words_alone: bool = False
     """Set once the encoder that stage 3 judges by could not be had: it is not asked for again."""
+    spent: Spent = field(default_factory=Spent)
+    """Seconds of this session."""
 
     def run(self) -> dict:
         """Run the configured stages in order, each only if the one before passed its gate, and summarize.
@@ -79,6 +81,7 @@ class Phase1a:
             session = {
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - before, 1),
+                "spent": {what: round(seconds, 1) for what, seconds in self.spent.items()},
                 "stages": self.config.stages,
                 "ignore_gates": self.config.ignore_gates,
                 "num_validate": self.config.num_validate,
@@ -122,9 +125,10 @@ class Phase1a:
         with contextlib.closing(self.solve(2, problems, config)) as results:
             while not hopeless and (result := next(results, None)) is not None:
                 pair = pairs[result.problem.pair]
-                baselines = view_baselines(
-                    self.generator, result.problem, pair, config.K, config.seed, task.get(pair.id)
-                )
+                with self.spent.on("baselines"):
+                    baselines = view_baselines(
+                        self.generator, result.problem, pair, config.K, config.seed, task.get(pair.id)
+                    )
                 record = with_baselines(result_record(self.generator, result, 2, config), baselines)
                 self.store(record, result)
                 converged[record["problem"]] = record["converged"]
@@ -143,7 +147,8 @@ class Phase1a:
             settings = dataclasses.replace(self.config.optimizer, num_steps=self.config.task_steps)
             print("Stage 2: finding a task-level prompt to compare with", file=sys.stderr)
             try:
-                known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)
+                with self.spent.on("task-level prompt"):
+                    known = task_losses(self.generator, self.dataset.pairs, settings, self.stop)
             except Diverged as error:  # a baseline less is no reason to lose the run
                 print(f"Stage 2: goes on without it: {error}; a lower --lr may do", file=sys.stderr)
             if known:
@@ -169,7 +174,10 @@ class Phase1a:
                 if self.stop.is_set():
                     break
                 together = todo[start : start + DECODED_TOGETHER]
-                decoded = self.decode([problems[name][0] for name in together], [records[name] for name in together])
+                with self.spent.on("decoding"):
+                    decoded = self.decode(
+                        [problems[name][0] for name in together], [records[name] for name in together]
+                    )
                 for name, texts in zip(together, decoded, strict=True):
                     record = validation_record(self.generator, *problems[name], texts, self.alike)
                     self.folder.append(3, {**record, "content": records[name]["content"]})
@@ -220,7 +228,7 @@ class Phase1a:
         with follow(title, [problem.id for problem in problems], known) as shown:
             solver = self.make_solver(self.generator, config)
             try:
-                for result in solver.iterate(waiting, shown.show, self.stop):
+                for result in self.spent.waiting("optimizing", solver.iterate(waiting, shown.show, self.stop)):
                     shown.finished(result.problem.id, result.reconstructed, result)
                     yield result
             finally:
@@ -230,7 +238,8 @@ class Phase1a:
     def store(self, record: dict, result: Result) -> None:
         """Put one finished problem on disk."""
         steps, losses = zip(*result.history, strict=True)
-        self.folder.append(record["stage"], record, result.content, {"steps": steps, "losses": losses})
+        with self.spent.on("storing"):
+            self.folder.append(record["stage"], record, result.content, {"steps": steps, "losses": losses})
         self.again.discard(record["problem"])
 
     def decode(self, problems: Sequence[Problem], records: Sequence[dict]) -> list[list[tuple[int, ...]]]:

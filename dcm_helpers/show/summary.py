@@ -1,6 +1,7 @@
 """What a run says, as text."""
 
 import shutil
+from collections import Counter
 
 from dcm_helpers.config import MODES
 from dcm_helpers.markup import printable
@@ -58,6 +59,7 @@ def run_summary(folder: RunFolder) -> str:
             f"up to {optimizer['num_steps']} steps x {optimizer['num_restarts']} restarts, seed {optimizer['seed']}",
         ),
         line("Wall time so far", f"{seconds / 60:.1f} min in {len(manifest['sessions'])} session(s)"),
+        *spent_lines(manifest["sessions"]),
     ]
     summary = summarize(folder)
     for name, section in (("stage1", stage1_lines), ("stage2", stage2_lines), ("stage3", stage3_lines)):
@@ -77,6 +79,13 @@ def run_summary(folder: RunFolder) -> str:
         lines += ["", f"The run ended after stage {folder.halted_after}, whose gate failed; --ignore-gates goes on."]
     lines += ["", "Rates are given with 95 % Wilson intervals; losses are in nats per token."]
     return "\n".join(lines)
+
+
+def spent_lines(sessions: list[dict]) -> list[str]:
+    """Where the time of all sessions went, loading included; nothing where earlier versions did not say."""
+    spent = sum((Counter(session.get("spent", {})) for session in sessions), Counter())
+    told = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in spent.most_common())
+    return [line("Where it went", told)] if told else []
 
 
 def decoded_lines(folder: RunFolder) -> list[str]:

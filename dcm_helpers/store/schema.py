@@ -161,7 +161,7 @@ class OptimizerSettings(TypedDict):
     seed: int
     beta2: NotRequired[float]
     weighting: NotRequired[Word]
-    init: NotRequired[Word]
+    init: NotRequired[str]
     hold_norm: NotRequired[bool]
     token_distance: NotRequired[float]
     terms: NotRequired[dict[str, float]]
@@ -213,6 +213,7 @@ class Session(TypedDict):
     stages: list[int]
     devices: list[str]
     threads: Positive
+    spent: NotRequired[dict[str, Seconds]]
     attention: NotRequired[str]
     positions_at_once: NotRequired[Positive]
     ignore_gates: NotRequired[bool]

@@ -6,6 +6,7 @@ line     the terminal's line
 board    a notebook's board: every problem as a cell, pace, time left
 curves   loss curves as a drawing inside HTML
 live     output that is replaced in place; the wire between a page and the kernel
+spent    where a command's time goes
 """
 
 import lazy_loader

@@ -9,3 +9,4 @@ from .live import in_notebook as in_notebook
 from .progress import Progress as Progress
 from .progress import Work as Work
 from .progress import WorkerProgress as WorkerProgress
+from .spent import Spent as Spent

@@ -4,10 +4,15 @@ import dataclasses
 import os
 
 import pytest
+import torch
 
 from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig, RunConfig
+from dcm_helpers.errors import InputError
+from dcm_helpers.generator import token_rows
+from dcm_helpers.learned import keep_start
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.runs import prepare
+from dcm_helpers.runs import open_run, prepare
+from dcm_helpers.seeds import seeded
 
 
 def asked(tmp_path, dtype="auto", name=None, seed=0):
@@ -64,3 +69,25 @@ def test_names_are_no_patterns_and_a_damaged_neighbor_is_left_out(tmp_path, caps
     (damaged / "run.json").write_text("{")
     assert opened(asked(tmp_path)) == (mine, "float64")
     assert "left out" in capsys.readouterr().err
+
+
+def test_a_run_begins_at_the_start_that_it_names(tmp_path, tiny):
+    """A file of starts identifies a run by what it holds: the same file goes on, another content is another run."""
+    path = tmp_path / "start.safetensors"
+    start = token_rows(tiny, 2, seeded("a start"))
+    keep_start(path, start, {"learned from": "nothing"})
+    config = asked(tmp_path, "float32")
+    config = dataclasses.replace(
+        config, optimizer=dataclasses.replace(config.optimizer, start=str(path), num_restarts=1)
+    )
+    with prepare(config, ContentOptimizer) as run:
+        run.run()
+    folder = run.folder.path
+    assert opened(config)[0] == folder
+    made = open_run(folder)
+    torch.testing.assert_close(made.starts, start.half().float().expand(2, -1, -1), rtol=0, atol=0)
+    path.unlink()
+    keep_start(path, start + 1, {"learned from": "nothing"})
+    assert opened(config)[0] != folder
+    with pytest.raises(InputError, match="is not the one that .* began at; make the run anew"):
+        _ = open_run(folder).starts
