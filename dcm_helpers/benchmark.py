@@ -41,7 +41,7 @@ class Command:
 
     'race': the whole way to exact reconstruction, on the same pairs
 
-    'command': all that a user waits for, from the call of run_phase1a to its end, beside the same run one pair at a time
+    'command': all that a user waits for, from run_phase1a's call to its end, beside the same run one pair at a time
 
     'growth': cost and memory against problems, slots, target length and batch
 

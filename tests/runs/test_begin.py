@@ -89,5 +89,5 @@ def test_a_run_begins_at_the_start_that_it_names(tmp_path, tiny):
     path.unlink()
     keep_start(path, start + 1, {"learned from": "nothing"})
     assert opened(config)[0] != folder
-    with pytest.raises(InputError, match="is not the one that .* began at; make the run anew"):
+    with pytest.raises(InputError, match=r"is not the one that .* began at; make the run anew"):
         _ = open_run(folder).starts
