@@ -156,7 +156,7 @@ def run_race(command: Command) -> list[dict]:
         settings = f"{generator.precision}, {settings}"
         finished.append(race(method, settings, generator, problems, command.K, work, command.repeats))
         print(finished[-1].told_beside(finished[0]), flush=True)
-    return [{**each.summary(), "solved_by_pair": each.solved, "steps_by_pair": each.steps} for each in finished]
+    return [each.beside(finished[0]) for each in finished]
 
 
 def one_pair_at_a_time(command: Command, config: OptimizerConfig) -> "Generator":

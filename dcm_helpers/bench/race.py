@@ -21,7 +21,7 @@ from dcm_helpers.bench.speed import flop, needed, peak_gigabytes, seconds_of, sh
 from dcm_helpers.config import LEARNED, OptimizerConfig
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import BETA1, ContentOptimizer
-from dcm_helpers.stats import rate
+from dcm_helpers.stats import Estimate, rate, ratio
 from dcm_helpers.stm import Problem
 from dcm_helpers.watch import Progress
 
@@ -71,9 +71,22 @@ class Race:
             "padding": self.padding,
         }
 
+    def evaluations_over(self, first: "Race") -> Estimate:
+        """Evaluations until exact over those of another method, pair by pair; where there was none, all count."""
+        return ratio([steps + 1 for steps in self.steps], [steps + 1 for steps in first.steps])
+
+    def beside(self, first: "Race") -> dict:
+        """The figures of a table row, those beside another method's, and the outcomes pair by pair."""
+        return {
+            **self.summary(),
+            "evaluations_over_the_first": dataclasses.asdict(self.evaluations_over(first)),
+            "solved_by_pair": self.solved,
+            "steps_by_pair": self.steps,
+        }
+
     def told_beside(self, first: "Race") -> str:
         """The figures in words, beside those of the first method."""
-        row = self.summary()
+        row, beside = self.summary(), self.evaluations_over(first)
         solved, (fastest, slowest) = row["solved"], row["seconds_fastest_slowest"]
         shares = "".join(f", {name} {row[name]:.1%}" for name in ("occupancy", "padding") if row[name] is not None)
         return (
@@ -81,6 +94,7 @@ class Race:
             f"    {row['seconds']:.1f} s ({fastest} to {slowest}), {self.seconds / first.seconds:.1f} x the first; "
             f"solved {solved['count']} of {solved['n']} ({solved['low']:.0%} to {solved['high']:.0%}); "
             f"steps mean {row['steps_mean']}, median {row['steps_median']}, most {row['steps_most']}\n"
+            f"    evaluations, pair by pair: {beside.text('.2f')} times those of the first\n"
             f"    {row['evaluations']} evaluations at {row['milliseconds_per_evaluation']} ms, "
             f"{row['gigaflop_per_second']:.0f} useful GFLOP/s, peak {row['peak_gigabytes']} GB{shares}"
         )
