@@ -9,6 +9,7 @@ import torch
 from stand_ins import Told
 
 from dcm_helpers.ablate import main
+from dcm_helpers.config import MODES
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.remedies import tried
@@ -98,16 +99,54 @@ def test_what_is_better_and_worse_is_an_option():
     ]
 
 
+@dataclasses.dataclass
+class Found:
+    problem: object
+    content: torch.Tensor
+
+
+@dataclasses.dataclass
+class Asked:
+    pair: str
+    id: str = ""
+
+
+def test_a_decode_is_clean_if_it_stops_and_does_not_repeat(tiny, monkeypatch):
+    """Three draws of two contents: the share of both texts' decodes that are clean, content by content."""
+    clean, endless, stuck, empty = (7, 8, 9, tiny.eos_id), (7, 8, 9, 10), (7,) * 30, (tiny.eos_id,)
+    written = [[clean, clean], [clean, endless], [clean, stuck], [empty, clean], [empty, stuck], [endless, endless]]
+    asked = []
+
+    def decoded(generator, problems, contents):
+        asked.append(contents)
+        return written
+
+    monkeypatch.setattr(tried, "decode_problems", decoded)
+    contents = torch.randn(2, 8, tiny.width, generator=torch.Generator().manual_seed(0))
+    shares = tried.clean_shares(tiny, [Found(Asked("a", "a"), contents[0]), Found(Asked("b", "b"), contents[1])])
+    assert shares == pytest.approx([4 / 6, 1 / 6])
+    steps = (asked[0].reshape(2, 3, 8, -1) - contents[:, None]).norm(dim=-1) / contents[:, None].norm(dim=-1)
+    torch.testing.assert_close(steps, torch.full_like(steps, tried.STOPS_AT))
+
+
+def test_what_an_unseen_paraphrase_costs_is_what_plain_forward_passes_say(tiny, pairs):
+    """The last paraphrase alone counts; after mode and content minus after the mode alone, in nats a token."""
+    pair = next(each for each in pairs if len(each.question_paraphrases) > 1 and each.answer_paraphrases)
+    content = torch.randn(8, tiny.width, generator=torch.Generator().manual_seed(0))
+
+    def plain(mode, text, slots):
+        ids = torch.tensor(tiny.target_ids(text))
+        read = torch.cat([tiny.embed(torch.tensor([tiny.mode_id(mode)])), slots, tiny.embed(ids[:-1])])
+        logits = tiny.model(inputs_embeds=read[None]).logits[0, -len(ids) :]
+        return torch.nn.functional.cross_entropy(logits, ids).item()
+
+    found = tried.unseen(Told(generator=tiny, pairs={pair.id: pair}), [Found(Asked(pair.id), content)])
+    for mode, kind in MODES.items():
+        text = pair.paraphrases(kind)[-1]
+        assert found[kind] == pytest.approx([plain(mode, text, content) - plain(mode, text, content[:0])], abs=1e-4)
+
+
 def test_distances_within_pairs_are_told_over_those_between():
-    @dataclasses.dataclass
-    class Found:
-        problem: object
-        content: torch.Tensor
-
-    @dataclasses.dataclass
-    class Asked:
-        pair: str
-
     angles = {"a": (0.0, 0.1), "b": (1.5, 1.6)}
     found = [
         Found(Asked(pair), torch.tensor([[np.cos(angle), np.sin(angle)]], dtype=torch.float64))
