@@ -112,7 +112,7 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "model": "gemma3-270m",
             "dtype": "bfloat16",
             "questions": ("remedies",),
-            "remedies": ("temperature", "margin", "oracle", "noise"),
+            "remedies": ("oracle", "noise", "held_norm", "mlp"),
             "output_dir": str(PROJECT / "results" / "ablation-repeated"),
         },
     }

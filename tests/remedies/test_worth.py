@@ -14,25 +14,27 @@ from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.remedies import tried
 from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distances, remedy_part
-from dcm_helpers.remedies.worth import MEASURES, in_words, use_of, worth
+from dcm_helpers.remedies.worth import MEASURES, beside_none, in_words, use_of, worth
 from dcm_helpers.study.questions import parts_of
 
 LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03), strict=True))
 
 
-def made_up(better=(), losses=None, pairs=24, noise=0.02):
+def made_up(better=(), losses=None, longer=None, pairs=24, noise=0.02):
     """A table in which remedies differ from none by noise alone, but for those that are better by known shares.
 
-    What is compared at equal loss follows the loss, whatever a remedy's is.
+    What follows the loss does so whatever a remedy's is, and evaluations are those that none needs to get there; those
+    that go on for longer have what follows the loss as if it had fallen, and the loss as it was.
     """
     random, rows = np.random.default_rng(0), []
     base = {measure: random.gamma(20, 0.01, pairs) for measure in MEASURES}
     for name in REMEDIES:
         for level in LEVELS if name == NONE else ("exact", USUAL):
             loss = (losses or {}).get(name, LOSSES[level])
-            values = {"loss": np.full(pairs, loss)}
+            reached = (longer or {}).get(name, loss)
+            values = {"loss": np.full(pairs, loss), "evaluations": np.full(pairs, 20 * reached**-0.3)}
             for measure, numbers in base.items():
-                follows = 1 - np.log(loss) if measure.at_equal_loss else 1
+                follows = 1 - np.log(reached) if measure.follows_loss else 1
                 values[measure.column] = numbers * follows * np.exp(random.normal(0, noise, pairs))
             if name in dict(better):
                 column, factor = dict(better)[name]
@@ -71,6 +73,16 @@ def test_a_lower_loss_alone_is_no_merit():
     """What bears more noise because its loss is lower is compared with none at that loss."""
     said = answers(made_up(losses={"semantic": 0.1, "margin": 0.5}))
     assert said["What is semantic=0.3 worth?"] == said["What is margin=1 worth?"] == "no difference shown"
+
+
+def test_going_on_for_longer_is_no_merit():
+    """At equal loss it looks better than none, which it is not after equally many evaluations."""
+    table = made_up(longer={"margin": 0.05})
+    assert answers(table)["What is margin=1 worth?"] == "no difference shown"
+    rows = {name: each for name, each in table.groupby("remedy")}
+    radius = next(measure for measure in MEASURES if measure.column == "radius")
+    at = beside_none(radius, rows["margin"], rows[NONE])
+    assert at["loss"].low > 0.05 and abs(at["evaluations"].value) < 0.02 and at.keys() == {"loss", "evaluations"}
 
 
 def test_harm_that_is_not_ruled_out_makes_no_default():
