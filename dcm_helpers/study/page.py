@@ -56,7 +56,7 @@ def page(study: Study, made: pd.DataFrame) -> str:
     repeats = manifest_of(first)["generator"]["name"] != generator["name"]
     return f"""# {study.config.title}
 
-Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
+Made by `{study.command}` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
 transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
 in one file in half precision. `measured/` has the tables that were measured on them.
 {beside(first, study) if repeats else alone(study)}
