@@ -33,7 +33,8 @@ class Command:
     """Size to start from; flags beside it win.
     'reference': SmolLM2, all questions;
     'replication': whether what was found holds with Gemma 3 270M, whose own terms apply;
-    'ablation': what remedies are worth (python -m dcm_helpers.ablate)."""
+    'ablation': what remedies are worth (python -m dcm_helpers.ablate);
+    'ablation-repeated': the best of them with Gemma 3 270M."""
     parts: tuple[str, ...] = ()
     """Only these parts, and what can be measured then; all of them if none is named."""
     plan: bool = False

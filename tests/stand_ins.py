@@ -25,10 +25,11 @@ class Told:
     """A study of which all that is known was made up.
 
     Args:     tables  by name, or one for every name;  problems  of each part, as ``Study.per_problem`` has them;
-              records  of each part;  steps  that each part's restarts are given
+              records  of each part;  steps  that each part's restarts are given;  pairs  of its runs, by id
     """
 
-    def __init__(self, tables=None, problems=None, records=None, steps=300, pairs=None, **size):
+    def __init__(self, tables=None, problems=None, records=None, steps=300, pairs=None, generator=None, **size):
+        self.generator = generator
         self.tables, self.problems, self.made = tables, problems or {}, records or {}
         self.ran = SimpleNamespace(optimizer=SimpleNamespace(num_steps=steps), pairs=pairs)
         self.config = StudyConfig(**size)

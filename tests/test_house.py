@@ -219,7 +219,7 @@ def test_notebooks_are_committed_clean(path):
 
 def test_the_ordered_notebooks_are_all_there():
     names = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    assert [name[:2] for name in names] == [f"{number:02d}" for number in range(8)]
+    assert [name[:2] for name in names] == [f"{number:02d}" for number in range(9)]
     for name, following in itertools.pairwise(names):
         text = (ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
         assert f"Next: `{following}`" in text

@@ -24,6 +24,8 @@ class StudyConfig:
 
     title: str = "The reference study"
     """What its page is called."""
+    repeats: str = "reference"
+    """The committed study that its page is set beside, where that one has another Generator."""
     model: str = "smollm2-135m"
     """Generator: a name, hub id or folder, as in run_phase1a."""
     device: str = "auto"
@@ -103,6 +105,15 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "title": "What remedies are worth",
             "questions": ("remedies", "oracle", "subspace"),
             "output_dir": str(PROJECT / "results" / "ablation"),
+        },
+        "ablation-repeated": {
+            "title": "What remedies are worth, repeated",
+            "repeats": "ablation",
+            "model": "gemma3-270m",
+            "dtype": "bfloat16",
+            "questions": ("remedies",),
+            "remedies": ("oracle", "noise", "held_norm", "mlp"),
+            "output_dir": str(PROJECT / "results" / "ablation-repeated"),
         },
     }
 )

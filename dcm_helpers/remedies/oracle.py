@@ -7,6 +7,7 @@ import torch
 
 from dcm_helpers.inquiry import (
     LR,
+    NOT_SHOWN,
     Answer,
     Finding,
     Part,
@@ -21,7 +22,7 @@ from dcm_helpers.inquiry import (
     verdict,
 )
 from dcm_helpers.look import from_oracle, nats_after
-from dcm_helpers.stats import Quantity, mean, ratio, share
+from dcm_helpers.stats import Estimate, Quantity, mean, ratio, share
 from dcm_helpers.stm import View, with_oracle
 
 DISTILLED, WRITTEN, SLOWER, FIRST = "distilled", "answers-alone", "answers-alone-slower", "exact-answers-alone"
@@ -30,8 +31,6 @@ steps, which tells how far apart two contents for one answer are that began at o
 content, which is not as sure of the answer."""
 SHORTER = 2 / 3
 """Learning rate of the shorter steps, as a share of the usual one."""
-SAME = 0.5
-"""Points closer than this share of the way are taken for one."""
 
 
 def answers_alone(problems: Problems) -> Problems:
@@ -83,30 +82,38 @@ def oracle(study: Study) -> pd.DataFrame:
 
 
 def same_point_or_behavior(study: Study) -> list[Finding]:
-    """Whether both contents are the same point, behave the same, or neither."""
+    """Whether both contents are the same point, behave the same, or neither.
+
+    Points of one objective lie apart, too, so the distance is set beside that of two that write the answer. And what is
+    surer of the answer is less sure of other wordings, so unseen ones are told after the first exact content as well.
+    """
     table = study.table("oracle")
+    apart = ratio(table["distance"], table["null"])
     closer = ratio(table["distilled_diverges"], table["written_diverges"])
     unseen = mean(table["distilled_unseen"] - table["written_unseen"])
+    than_first = mean(table["distilled_unseen"] - table["first_unseen"])
     return [
         Finding(
             "11 oracle",
-            "distance of the content that matches the whole context from the one that writes the answer, over how far "
-            "the latter lies from the start of both",
-            [Quantity("", mean(table["distance"]))],
+            "distance of the content that matches the whole context from the one that writes the answer, over that of "
+            "another one that writes it, found in shorter steps",
+            [Quantity("", apart)],
             [
-                Quantity("of one that writes it, found in shorter steps", mean(table["null"])),
-                Quantity("the former's own distance from the start", mean(table["travel"])),
-                Quantity("divergence from the whole context, former over latter", closer),
+                Quantity("the former distance over the way of the one that writes", mean(table["distance"])),
+                Quantity("the latter", mean(table["null"])),
+                Quantity("way of the one that matches, over that of the one that writes", mean(table["travel"])),
+                Quantity("divergence from the whole context, the one that matches over the one that writes", closer),
                 Quantity(
                     "in nats a token", (table["distilled_diverges"].mean(), table["written_diverges"].mean()), ".2g"
                 ),
-                Quantity("written exactly, the former", share(table["distilled_exact"]), percent=True),
-                Quantity("the latter", share(table["written_exact"]), percent=True),
+                Quantity("written exactly, from the one that matches", share(table["distilled_exact"]), percent=True),
+                Quantity("from the one that writes", share(table["written_exact"]), percent=True),
             ],
             Answer(
-                "Is the content that matches the whole context the one that writes the answer?",
-                verdict(SAME, "the same point", "another point", mean(table["distance"])),
-                f"the same point if the interval lies below {SAME:g} of the way, another if above",
+                "Is the content that matches the whole context one that writes the answer?",
+                verdict(1, "nearer to it than another that does", "farther from it than another that does", apart),
+                "by the interval of the ratio of both distances, below or above 1",
+                apart.p,
             ),
         ),
         Finding(
@@ -115,23 +122,36 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
             "writes the answer",
             [Quantity("", unseen)],
             [
-                Quantity("the former minus none", mean(table["distilled_unseen"])),
-                Quantity("the latter minus none", mean(table["written_unseen"])),
-                Quantity("the first exact one, which is less sure, minus none", mean(table["first_unseen"])),
+                Quantity("minus the first exact one, which is less sure", than_first),
+                Quantity("the one that matches, minus none", mean(table["distilled_unseen"])),
+                Quantity("the one that writes, minus none", mean(table["written_unseen"])),
+                Quantity("the first exact one, minus none", mean(table["first_unseen"])),
                 Quantity(
-                    "nats of the answer: the former, the latter, the first exact one",
+                    "nats of the answer: the one that matches, the one that writes, the first exact one",
                     tuple(table[f"{which}_nats"].mean() for which in ("distilled", "written", "first")),
                     ".2g",
                 ),
             ],
             Answer(
-                "Does matching the whole context make unseen answers likelier?",
-                verdict(0, "yes", "no, less likely", unseen),
-                "yes if the interval lies below 0",
-                unseen.p,
+                "Does matching the whole context make unseen answers likelier than writing the answer does?",
+                likelier(unseen, than_first),
+                "yes if they are likelier than after the content that writes the answer, and than after its first "
+                "exact one, by both intervals",
+                max(unseen.p, than_first.p),
             ),
         ),
     ]
+
+
+def likelier(unseen: Estimate, than_first: Estimate) -> str:
+    """Whether unseen answers are likelier than after either content that writes the answer."""
+    both = verdict(0, "yes", "no, less likely", unseen, than_first)
+    surest, first = (verdict(0, "likelier", "less likely", each) for each in (unseen, than_first))
+    if both != NOT_SHOWN or surest == first:
+        return both
+    return f"{surest} than after the surest one, {first} than after the first exact one".replace(
+        f"{NOT_SHOWN} than", f"{NOT_SHOWN} to be likelier than"
+    )
 
 
 def oracle_question(config: StudyConfig) -> Question:

@@ -62,12 +62,13 @@ def remedies(study: Study) -> Pieces:
     """What contents found with each remedy are like; a piece is a remedy.
 
     Returns:  of one row for each remedy, level and pair: columns remedy, level, pair, exact, loss (nats a token, sum of
-              both texts), steps (to exact, counted from 1; those of one more than it was given where there was none),
-              elsewhere (of a first exact content: share of two decoders by which it decodes exactly in bfloat16, or in
-              float32 where the study is in bfloat16), radius (noise that breaks half of the decodes, of slot norms),
-              clean (share of decodes under noise that stop and do not repeat), question and answer (nats a token of an
-              unseen paraphrase, minus those without content), distance (to the pair's other solution over that to
-              solutions of others, means of slots' directions); of remedies at the level 'exact' only elsewhere
+              both texts), evaluations (all of them), steps (to exact, counted from 1; those of one more than it was
+              given where there was none), elsewhere (of a first exact content: share of two decoders by which it
+              decodes exactly in bfloat16, or in float32 where the study is in bfloat16), radius (noise that breaks half
+              of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat), question
+              and answer (nats a token of an unseen paraphrase, minus those without content), distance (to the pair's
+              other solution over that to solutions of others, means of slots' directions); of remedies at the level
+              'exact' only elsewhere
     """
     other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
     elsewhere = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
@@ -89,6 +90,7 @@ def of_level(study: Study, elsewhere: Generator, name: str, level: str) -> pd.Da
     columns = {
         "exact": records["reconstructed"].to_numpy(),
         "loss": [each.record["loss"] for each in found],
+        "evaluations": [each.record["steps"] + 1 for each in found],
         "steps": records["steps_to_exact"].to_numpy() + 1,
     }
     if level == "exact":

@@ -1,6 +1,12 @@
-"""What each remedy is worth beside none, once the loss is aligned: by what it is better, worse, and at equal loss."""
+"""What each remedy is worth beside none, once the loss is aligned: by what it is better, and by what worse.
 
-from collections.abc import Callable
+What changes as the loss falls, whatever made it fall, is compared twice: with contents found with none at the same
+loss, and with those after as many evaluations. At equal loss alone, whatever goes on after the first exact content is
+better than none, which has only just reached it; at equal evaluations alone, whatever slows the loss is. A difference
+counts where both comparisons show it.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +21,8 @@ from dcm_helpers.stats import Estimate, Quantity, mean, ratio
 SOUGHT = {("relations", "distance")}
 """What a remedy asks for itself, so that it is no measure of it: contents of equal texts are pulled together."""
 NO_DIFFERENCE = "no difference shown"
+HELD = ("loss", "evaluations")
+"""At which equality contents are compared in what follows the loss."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Measure:
     """How much worse would matter: a ratio, or a difference."""
     less: bool = True
     """Whether less is better."""
-    at_equal_loss: bool = False
+    follows_loss: bool = False
     """Whether it follows how far the loss has fallen, whatever made it fall."""
     level: str = USUAL
 
@@ -40,9 +48,19 @@ class Measure:
         neutral = 1 if self.compared is ratio else 0
         return (estimate.value < neutral) == self.less
 
-    def excludes_harm(self, estimate: Estimate) -> bool:
-        """Whether the interval leaves out that the remedy is worse by what would matter."""
-        return estimate.high < self.harm if self.less else estimate.low > -self.harm
+    def excludes_harm(self, estimates: Mapping[str, Estimate]) -> bool:
+        """Whether all intervals leave out that the remedy is worse by what would matter."""
+        return all(each.high < self.harm if self.less else each.low > -self.harm for each in estimates.values())
+
+    def p(self, estimates: Mapping[str, Estimate]) -> float:
+        """Of no difference in one of the comparisons at least: the largest p, and 1 where they contradict each other.
+
+        Source:   intersection-union test (Berger, Technometrics 1982)
+        """
+        told = [each.p for each in estimates.values()]
+        agree = len({self.is_better(each) for each in estimates.values()}) == 1
+        known = agree and all(p is not None and not np.isnan(p) for p in told)
+        return max(told) if known else 1.0
 
 
 def difference(one: pd.Series, other: pd.Series) -> Estimate:
@@ -62,7 +80,7 @@ MEASURES = (
         less=False,
         level="exact",
     ),
-    Measure("radius", "bears more noise", "bears less noise", difference, 0.03, less=False, at_equal_loss=True),
+    Measure("radius", "bears more noise", "bears less noise", difference, 0.03, less=False, follows_loss=True),
     Measure(
         "clean",
         "stops cleanly more often",
@@ -70,7 +88,7 @@ MEASURES = (
         difference,
         0.05,
         less=False,
-        at_equal_loss=True,
+        follows_loss=True,
     ),
     Measure(
         "question",
@@ -78,29 +96,32 @@ MEASURES = (
         "unseen questions less likely",
         difference,
         0.1,
-        at_equal_loss=True,
+        follows_loss=True,
     ),
-    Measure("answer", "unseen answers likelier", "unseen answers less likely", difference, 0.1, at_equal_loss=True),
-    Measure("distance", "solutions of a pair nearer", "solutions of a pair farther", ratio, 1.1, at_equal_loss=True),
+    Measure("answer", "unseen answers likelier", "unseen answers less likely", difference, 0.1, follows_loss=True),
+    Measure("distance", "solutions of a pair nearer", "solutions of a pair farther", ratio, 1.1, follows_loss=True),
 )
 
 
-def none_at(none: pd.DataFrame, column: str, loss: pd.Series) -> pd.Series:
-    """What contents with none have at given losses, pair by pair: between levels by the loss's logarithm."""
+def none_at(none: pd.DataFrame, column: str, held: pd.Series) -> pd.Series:
+    """What contents with none have at given losses, or after given evaluations, pair by pair.
+
+    Between levels by logarithms; beyond them what the last level has.
+    """
     values = {}
     for pair, rows in none.groupby("pair"):
-        levels = rows.sort_values("loss")
-        values[pair] = np.interp(np.log(loss[pair]), np.log(levels["loss"]), levels[column])
-    return pd.Series(values).reindex(loss.index)
+        levels = rows.sort_values(held.name)
+        values[pair] = np.interp(np.log(held[pair]), np.log(levels[held.name]), levels[column])
+    return pd.Series(values).reindex(held.index)
 
 
-def beside_none(measure: Measure, rows: pd.DataFrame, none: pd.DataFrame) -> Estimate:
-    """A remedy's values beside those with none, pair by pair."""
-    own, usual = (
-        each[each["level"] == measure.level].set_index("pair")[[measure.column, "loss"]] for each in (rows, none)
-    )
-    other = none_at(none, measure.column, own["loss"]) if measure.at_equal_loss else usual[measure.column]
-    return measure.compared(own[measure.column], other.reindex(own.index))
+def beside_none(measure: Measure, rows: pd.DataFrame, none: pd.DataFrame) -> dict[str, Estimate]:
+    """A remedy's values beside those with none, pair by pair; by what is held equal, '' where that is the level."""
+    own, usual = (each[each["level"] == measure.level].set_index("pair") for each in (rows, none))
+    others = {"": usual[measure.column].reindex(own.index)}
+    if measure.follows_loss:
+        others = {held: none_at(none, measure.column, own[held]) for held in HELD}
+    return {held: measure.compared(own[measure.column], other) for held, other in others.items()}
 
 
 def worth(study: Study) -> list[Finding]:
@@ -114,13 +135,13 @@ def worth(study: Study) -> list[Finding]:
         for measure in MEASURES
         if (name, measure.column) not in SOUGHT
     }
-    tested = {place: each.p for place, each in compared.items() if each.p is not None and not np.isnan(each.p)}
+    tested = {(name, measure): measure.p(each) for (name, measure), each in compared.items()}
     corrected = dict(zip(tested, scipy.stats.false_discovery_control(list(tested.values())), strict=True))
     found = []
     for name, rows in by_name.items():
-        own = {measure: estimate for (remedy, measure), estimate in compared.items() if remedy == name}
-        differs = [measure for measure in own if corrected.get((name, measure), 1.0) < SURE]
-        better = [measure for measure in differs if measure.is_better(own[measure])]
+        own = {measure: estimates for (remedy, measure), estimates in compared.items() if remedy == name}
+        differs = [measure for measure in own if corrected[name, measure] < SURE]
+        better = [measure for measure in differs if all(map(measure.is_better, own[measure].values()))]
         worse = [measure for measure in differs if measure not in better]
         left = [each for each in own if each not in differs and not each.excludes_harm(own[each])]
         usual, others = (each[each["level"] == USUAL] for each in (rows, none))
@@ -129,19 +150,24 @@ def worth(study: Study) -> list[Finding]:
                 "10 remedies",
                 f"{in_words(name)}: steps to exact over those with none",
                 [
-                    Quantity("", own[MEASURES[0]]),
+                    Quantity("", own[MEASURES[0]][""]),
                     Quantity("exact", (usual["exact"].mean(), others["exact"].mean()), ".0f", percent=True),
                     Quantity("loss", (usual["loss"].mean(), others["loss"].mean()), ".2f"),
                 ],
-                [Quantity(each.column, own[each]) for each in MEASURES[1:] if each in own],
+                [
+                    Quantity(f"{measure.column} at equal {held}" if held else measure.column, estimate)
+                    for measure, estimates in list(own.items())[1:]
+                    for held, estimate in estimates.items()
+                ],
                 Answer(
                     f"What is {in_words(name)} worth?",
                     "; ".join(
                         [use_of(better, worse, left), *(each.better for each in better), *(e.worse for e in worse)]
                     ),
-                    "what differs from none with a p below 0.05, corrected for all remedies and measures together, at "
-                    "equal loss but for steps and exactness; a default could be what is better in something and, by "
-                    "its intervals, nowhere worse by what would matter; an option what is better in something",
+                    "what differs from none with a p below 0.05, corrected for all remedies and measures together; "
+                    "but for steps and exactness both at equal loss and after equally many evaluations, the larger p "
+                    "of the two; a default could be what is better in something and, by its intervals, nowhere worse "
+                    "by what would matter; an option what is better in something",
                 ),
             )
         )

@@ -5,15 +5,19 @@ Another study has another Generator and the same pairs: does what was found hold
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
 from dcm_helpers.controls import NATS, by_condition
 from dcm_helpers.files import write_safely
-from dcm_helpers.inquiry import SURE, K, Study, StudyConfig, open_study, true_part
+from dcm_helpers.inquiry import SIZES, SURE, K, Study, StudyConfig, open_study, true_part
 from dcm_helpers.stats import correlation, partial_correlation, ratio
 from dcm_helpers.study.questions import all_findings, parts_of, plan
 from dcm_helpers.study.told import FEWEST, answers_told, corrected, findings_told, markdown, told
+
+PAGE = "README.md"
+"""Where a study's page stands, in its folder."""
 
 
 def findings_table(study: Study, *names: str) -> pd.DataFrame:
@@ -28,13 +32,13 @@ def answers_table(study: Study) -> pd.DataFrame:
 
 def write_page(study: Study) -> None:
     """Write the page that stands in the study's folder."""
-    write_safely(study.path / "README.md", page(study, plan(study)).encode())
+    write_safely(study.path / PAGE, page(study, plan(study)).encode())
 
 
 def page(study: Study, made: pd.DataFrame) -> str:
     """What stands in the study's folder: how it was made, its answers, its findings, its parts.
 
-    A study with another Generator than the reference study's is set beside that one.
+    A study with another Generator than the one that it repeats is set beside that one.
     """
     manifest = manifest_of(study)
     versions, generator = manifest["versions"], manifest["generator"]
@@ -48,14 +52,14 @@ def page(study: Study, made: pd.DataFrame) -> str:
         if finding.answer is not None:
             by_rule.setdefault(finding.answer.rule, {})[finding.answer.question] = None
     rules = "\n".join(f"- {rule[0].upper()}{rule[1:]}: {' '.join(asked)}" for rule, asked in by_rule.items())
-    reference = open_study(StudyConfig().output_dir)
-    repeats = manifest_of(reference)["generator"]["name"] != generator["name"]
+    first = open_study(study.config.repeats)
+    repeats = manifest_of(first)["generator"]["name"] != generator["name"]
     return f"""# {study.config.title}
 
-Made by `python -m dcm_helpers.reference` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
+Made by `{study.command}` with {generator["name"]} in {generator["dtype"]}, torch {versions["torch"]},
 transformers {versions["transformers"]}; so was this page. Each part is a folder as any run's, with all its contents
 in one file in half precision. `measured/` has the tables that were measured on them.
-{beside(reference, study) if repeats else alone(study)}
+{beside(first, study) if repeats else alone(study)}
 ## Answers
 
 `not shown` means that the interval holds "no difference", or that the test does not stand once all tests of this table
@@ -86,14 +90,16 @@ sessions in a part's `run.json`, where it has them, say on how many threads. {ho
 
 
 def alone(study: Study) -> str:
-    """What is said of the reference study's other files."""
-    if not (study.path / "RELATED.md").is_file():
-        return ""
-    repeated = (study.path.parent / "replication" / "README.md").is_file()
-    elsewhere = "; [the same with another Generator](../replication/README.md)" if repeated else ""
-    return f"""`squad/` has ids and figures of a run on SQuAD.
-[Where this stands among others](RELATED.md){elsewhere}.
-"""
+    """Where a study is repeated, and what is said of the reference study's other files."""
+    lines = []
+    if (study.path / "RELATED.md").is_file():
+        lines.append("`squad/` has ids and figures of a run on SQuAD. [Where this stands among others](RELATED.md).")
+    committed = {name: StudyConfig(**size) for name, size in SIZES.items()}
+    here = next((name for name, config in committed.items() if Path(config.output_dir) == study.path.resolve()), None)
+    for name, config in committed.items():
+        if config.repeats == here and config.model != study.config.model and Path(config.output_dir, PAGE).is_file():
+            lines.append(f"[The same with another Generator](../{name}/{PAGE}).")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def elsewhere(study: Study) -> str:
@@ -109,18 +115,18 @@ Contents that decode exactly, by the stop rule that they were found by, in {stud
 """
 
 
-def beside(reference: Study, study: Study) -> str:
-    """The sections that set a study beside the reference study."""
+def beside(first: Study, study: Study) -> str:
+    """The sections that set a study beside the one that it repeats."""
     return f"""
-## Beside [the reference study](../reference/README.md)
+## Beside [{first.config.title[0].lower()}{first.config.title[1:]}](../{first.path.name}/{PAGE})
 
 Answers that both studies have. Each is corrected for the tests of its own study.
 
-{markdown(answers_beside(reference, study))}
+{markdown(answers_beside(first, study))}
 
 Are the same pairs hard for both Generators? Steps to exact, pair by pair, in every part of true pairs that both have:
 
-{markdown(steps_beside(reference, study))}
+{markdown(steps_beside(first, study))}
 """
 
 

@@ -27,8 +27,20 @@ def test_divergence_is_that_of_plain_predictions(tiny64, pairs):
         assert found == pytest.approx((told.exp() * (told - plain)).sum(1).mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("distance", "said"), [(0.1, "the same point"), (0.45, "not shown"), (1.4, "another point")])
-def test_same_point_or_another(distance, said):
+@pytest.mark.parametrize(
+    ("distance", "said"),
+    [(0.1, "nearer to it than another that does"), (0.2, "not shown"), (1.4, "farther from it than another that does")],
+)
+@pytest.mark.parametrize(
+    ("first", "likelier"),
+    [
+        (0.1, "yes"),
+        (-2.0, "likelier than after the surest one, less likely than after the first exact one"),
+        (-0.945, "likelier than after the surest one, not shown to be likelier than after the first exact one"),
+    ],
+)
+def test_one_that_writes_the_answer_or_another(distance, said, first, likelier):
+    """Two that write the answer lie apart, too; and one that is less sure of it makes other wordings likelier."""
     count = 12
     wobble = [0.01 * index for index in range(count)]
     table = pd.DataFrame(
@@ -36,10 +48,10 @@ def test_same_point_or_another(distance, said):
             "pair": [f"pair {index}" for index in range(count)],
             "distance": [distance + each for each in wobble],
             "travel": 1.0,
-            "null": 0.2,
+            "null": [0.2 + each for each in reversed(wobble)],
             **{f"{which}_exact": True for which in ("distilled", "written")},
             **{f"{which}_nats": 1.0 for which in ("distilled", "written", "first")},
-            "first_unseen": 0.1,
+            "first_unseen": first,
             "distilled_diverges": [0.1 + each for each in wobble],
             "written_diverges": [0.4 + 2 * each for each in wobble],
             "distilled_unseen": [-1.0 + each for each in wobble],
@@ -47,6 +59,6 @@ def test_same_point_or_another(distance, said):
         }
     )
     point, unseen = same_point_or_behavior(Told(table))
-    assert point.answer.answer == said and unseen.answer.answer == "yes"
+    assert point.answer.answer == said and unseen.answer.answer == likelier
     (closer,) = [each for each in point.control if each.name.startswith("divergence")]
     assert closer.value.high < 1

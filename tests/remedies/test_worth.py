@@ -9,29 +9,32 @@ import torch
 from stand_ins import Told
 
 from dcm_helpers.ablate import main
+from dcm_helpers.config import MODES
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.remedies import tried
 from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distances, remedy_part
-from dcm_helpers.remedies.worth import MEASURES, in_words, use_of, worth
+from dcm_helpers.remedies.worth import MEASURES, beside_none, in_words, use_of, worth
 from dcm_helpers.study.questions import parts_of
 
 LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03), strict=True))
 
 
-def made_up(better=(), losses=None, pairs=24, noise=0.02):
+def made_up(better=(), losses=None, longer=None, pairs=24, noise=0.02):
     """A table in which remedies differ from none by noise alone, but for those that are better by known shares.
 
-    What is compared at equal loss follows the loss, whatever a remedy's is.
+    What follows the loss does so whatever a remedy's is, and evaluations are those that none needs to get there; those
+    that go on for longer have what follows the loss as if it had fallen, and the loss as it was.
     """
     random, rows = np.random.default_rng(0), []
     base = {measure: random.gamma(20, 0.01, pairs) for measure in MEASURES}
     for name in REMEDIES:
         for level in LEVELS if name == NONE else ("exact", USUAL):
             loss = (losses or {}).get(name, LOSSES[level])
-            values = {"loss": np.full(pairs, loss)}
+            reached = (longer or {}).get(name, loss)
+            values = {"loss": np.full(pairs, loss), "evaluations": np.full(pairs, 20 * reached**-0.3)}
             for measure, numbers in base.items():
-                follows = 1 - np.log(loss) if measure.at_equal_loss else 1
+                follows = 1 - np.log(reached) if measure.follows_loss else 1
                 values[measure.column] = numbers * follows * np.exp(random.normal(0, noise, pairs))
             if name in dict(better):
                 column, factor = dict(better)[name]
@@ -72,6 +75,16 @@ def test_a_lower_loss_alone_is_no_merit():
     assert said["What is semantic=0.3 worth?"] == said["What is margin=1 worth?"] == "no difference shown"
 
 
+def test_going_on_for_longer_is_no_merit():
+    """At equal loss it looks better than none, which it is not after equally many evaluations."""
+    table = made_up(longer={"margin": 0.05})
+    assert answers(table)["What is margin=1 worth?"] == "no difference shown"
+    rows = {name: each for name, each in table.groupby("remedy")}
+    radius = next(measure for measure in MEASURES if measure.column == "radius")
+    at = beside_none(radius, rows["margin"], rows[NONE])
+    assert at["loss"].low > 0.05 and abs(at["evaluations"].value) < 0.02 and at.keys() == {"loss", "evaluations"}
+
+
 def test_harm_that_is_not_ruled_out_makes_no_default():
     """With few pairs and much noise, what takes fewer steps may still be worse in something."""
     said = answers(made_up([("semantic", ("steps", 0.4))], pairs=12, noise=0.3))
@@ -98,16 +111,54 @@ def test_what_is_better_and_worse_is_an_option():
     ]
 
 
+@dataclasses.dataclass
+class Found:
+    problem: object
+    content: torch.Tensor
+
+
+@dataclasses.dataclass
+class Asked:
+    pair: str
+    id: str = ""
+
+
+def test_a_decode_is_clean_if_it_stops_and_does_not_repeat(tiny, monkeypatch):
+    """Three draws of two contents: the share of both texts' decodes that are clean, content by content."""
+    clean, endless, stuck, empty = (7, 8, 9, tiny.eos_id), (7, 8, 9, 10), (7,) * 30, (tiny.eos_id,)
+    written = [[clean, clean], [clean, endless], [clean, stuck], [empty, clean], [empty, stuck], [endless, endless]]
+    asked = []
+
+    def decoded(generator, problems, contents):
+        asked.append(contents)
+        return written
+
+    monkeypatch.setattr(tried, "decode_problems", decoded)
+    contents = torch.randn(2, 8, tiny.width, generator=torch.Generator().manual_seed(0))
+    shares = tried.clean_shares(tiny, [Found(Asked("a", "a"), contents[0]), Found(Asked("b", "b"), contents[1])])
+    assert shares == pytest.approx([4 / 6, 1 / 6])
+    steps = (asked[0].reshape(2, 3, 8, -1) - contents[:, None]).norm(dim=-1) / contents[:, None].norm(dim=-1)
+    torch.testing.assert_close(steps, torch.full_like(steps, tried.STOPS_AT))
+
+
+def test_what_an_unseen_paraphrase_costs_is_what_plain_forward_passes_say(tiny, pairs):
+    """The last paraphrase alone counts; after mode and content minus after the mode alone, in nats a token."""
+    pair = next(each for each in pairs if len(each.question_paraphrases) > 1 and each.answer_paraphrases)
+    content = torch.randn(8, tiny.width, generator=torch.Generator().manual_seed(0))
+
+    def plain(mode, text, slots):
+        ids = torch.tensor(tiny.target_ids(text))
+        read = torch.cat([tiny.embed(torch.tensor([tiny.mode_id(mode)])), slots, tiny.embed(ids[:-1])])
+        logits = tiny.model(inputs_embeds=read[None]).logits[0, -len(ids) :]
+        return torch.nn.functional.cross_entropy(logits, ids).item()
+
+    found = tried.unseen(Told(generator=tiny, pairs={pair.id: pair}), [Found(Asked(pair.id), content)])
+    for mode, kind in MODES.items():
+        text = pair.paraphrases(kind)[-1]
+        assert found[kind] == pytest.approx([plain(mode, text, content) - plain(mode, text, content[:0])], abs=1e-4)
+
+
 def test_distances_within_pairs_are_told_over_those_between():
-    @dataclasses.dataclass
-    class Found:
-        problem: object
-        content: torch.Tensor
-
-    @dataclasses.dataclass
-    class Asked:
-        pair: str
-
     angles = {"a": (0.0, 0.1), "b": (1.5, 1.6)}
     found = [
         Found(Asked(pair), torch.tensor([[np.cos(angle), np.sin(angle)]], dtype=torch.float64))
