@@ -145,13 +145,9 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
 
 def likelier(unseen: Estimate, than_first: Estimate) -> str:
     """Whether unseen answers are likelier than after either content that writes the answer."""
-    both = verdict(0, "yes", "no, less likely", unseen, than_first)
-    surest, first = (verdict(0, "likelier", "less likely", each) for each in (unseen, than_first))
-    if both != NOT_SHOWN or surest == first:
-        return both
-    return f"{surest} than after the surest one, {first} than after the first exact one".replace(
-        f"{NOT_SHOWN} than", f"{NOT_SHOWN} to be likelier than"
-    )
+    said = verdict(0, "yes", "no, less likely", unseen, than_first)
+    only_than_surest = said == NOT_SHOWN and unseen.high < 0
+    return "than after the surest one; not shown after its first exact one" if only_than_surest else said
 
 
 def oracle_question(config: StudyConfig) -> Question:
