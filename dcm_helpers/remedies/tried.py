@@ -37,8 +37,10 @@ LEVELS: dict[str, dict] = {
     "confident": {},
     "surer": {"loss_threshold": 0.1},
     "surest": {"loss_threshold": 0.02},
+    "longest": {"stop_rule": "minimize"},
 }
-"""How far contents with none go, from the first that is exact: each remedy is compared with them at its own loss."""
+"""How far contents with none go, from the first that is exact to as many steps as any remedy is given: each remedy is
+compared with them at its own loss, and after as many evaluations."""
 USUAL = "confident"
 """How far those with a remedy go."""
 STOPS_AT = 0.2
