@@ -99,7 +99,7 @@ def of_level(study: Study, elsewhere: Generator, name: str, level: str) -> pd.Da
         "steps": records["steps_to_exact"].to_numpy() + 1,
     }
     if level == "exact":
-        columns["elsewhere"] = np.where(columns["exact"], exact_elsewhere(elsewhere, found), np.nan)
+        columns["elsewhere"] = exact_elsewhere(elsewhere, study.solutions(part)).reindex(index).to_numpy()
     if level == USUAL or name == NONE:
         radii = [radius(study.generator, each) for each in found]
         columns |= {
@@ -112,15 +112,18 @@ def of_level(study: Study, elsewhere: Generator, name: str, level: str) -> pd.Da
     return pd.DataFrame({"remedy": name, "level": level, "pair": index, **columns})
 
 
-def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> np.ndarray:
-    """For each content the share of decoders by which it decodes exactly with a Generator in another precision.
+def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> pd.Series:
+    """For each pair the share of decoders by which its exact contents decode exactly in another precision.
 
-    Of all that the question of exactness tries, precision alone ever broke a content, and only first exact ones.
+    Of all that the question of exactness tries, precision alone ever broke a content, and only first exact ones. Which
+    of them it breaks is chance, so that of contents with none those of both starts count.
     """
-    problems = [each.problem for each in found]
-    contents = torch.stack([each.content for each in found]).to(elsewhere.device)
+    exact = [each for each in found if each.record["reconstructed"]]
+    problems = [each.problem for each in exact]
+    contents = torch.stack([each.content for each in exact]).to(elsewhere.device)
     ours = exact_in_batches(elsewhere, problems, contents, len(problems))
-    return np.mean([ours, exact_by_generate(elsewhere, problems, contents, 32)], axis=0)
+    shares = np.mean([ours, exact_by_generate(elsewhere, problems, contents, 32)], axis=0)
+    return pd.Series(shares).groupby([problem.pair for problem in problems]).mean()
 
 
 def radius(generator: Generator, each: Solution) -> float:
