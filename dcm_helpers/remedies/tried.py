@@ -119,6 +119,8 @@ def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> pd.Series:
     of them it breaks is chance, so that of contents with none those of both starts count.
     """
     exact = [each for each in found if each.record["reconstructed"]]
+    if not exact:
+        return pd.Series(dtype=float)
     problems = [each.problem for each in exact]
     contents = torch.stack([each.content for each in exact]).to(elsewhere.device)
     ours = exact_in_batches(elsewhere, problems, contents, len(problems))
