@@ -22,6 +22,7 @@ from dcm_helpers.inquiry import (
     verdict,
 )
 from dcm_helpers.look import from_oracle, nats_after
+from dcm_helpers.optimize import oracle_of
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio, share
 from dcm_helpers.stm import View, with_oracle
 
@@ -47,7 +48,8 @@ def oracle(study: Study) -> pd.DataFrame:
     Returns:  one row for each pair: columns pair, distance (of 'distilled' from 'written', over how far the latter
               lies from the start), null (the same of 'slower'), travel (of 'distilled' from the start, over the same),
               and of 'distilled', 'written' and 'first' each: exact, diverges (from the oracle, in nats a token), nats
-              (of the answer), unseen (nats a token of an unseen paraphrase minus those without content)
+              (of the answer), unseen (nats a token of an unseen paraphrase minus those without content); and of the
+              oracle itself oracle_exact (whether it writes the answer) and oracle_nats
     """
     generator, rows = study.generator, []
     parts = {"distilled": DISTILLED, "written": WRITTEN, "first": FIRST, "slower": SLOWER}
@@ -70,7 +72,13 @@ def oracle(study: Study) -> pd.DataFrame:
                 "travel": ((distilled - starts[name]).norm() / way).item(),
             }
         )
-        diverge = from_oracle(generator, problem.views[0], contents)
+        view = problem.views[0]
+        told, target = oracle_of(generator, view), torch.tensor(view.target_ids)
+        rows[-1] |= {
+            "oracle_exact": bool((told.argmax(1).cpu() == target).all()),
+            "oracle_nats": -told.cpu().gather(1, target[:, None]).sum().item(),
+        }
+        diverge = from_oracle(generator, view, contents)
         for index, which in enumerate(list(found)[:-1]):
             rows[-1] |= {
                 f"{which}_exact": found[which][name].record["reconstructed"],
@@ -108,6 +116,8 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
                 ),
                 Quantity("written exactly, from the one that matches", share(table["distilled_exact"]), percent=True),
                 Quantity("from the one that writes", share(table["written_exact"]), percent=True),
+                Quantity("by the Generator after the whole context itself", share(table["oracle_exact"]), percent=True),
+                Quantity("nats of the answer there", table["oracle_nats"].mean(), ".3g"),
             ],
             Answer(
                 "Is the content that matches the whole context one that writes the answer?",
@@ -145,13 +155,9 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
 
 def likelier(unseen: Estimate, than_first: Estimate) -> str:
     """Whether unseen answers are likelier than after either content that writes the answer."""
-    both = verdict(0, "yes", "no, less likely", unseen, than_first)
-    surest, first = (verdict(0, "likelier", "less likely", each) for each in (unseen, than_first))
-    if both != NOT_SHOWN or surest == first:
-        return both
-    return f"{surest} than after the surest one, {first} than after the first exact one".replace(
-        f"{NOT_SHOWN} than", f"{NOT_SHOWN} to be likelier than"
-    )
+    said = verdict(0, "yes", "no, less likely", unseen, than_first)
+    only_than_surest = said == NOT_SHOWN and unseen.high < 0
+    return "than after the surest one; not shown after its first exact one" if only_than_surest else said
 
 
 def oracle_question(config: StudyConfig) -> Question:

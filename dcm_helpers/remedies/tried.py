@@ -10,7 +10,7 @@ import torch
 from dcm_helpers.config import MODES, GeneratorConfig
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, load_generator
-from dcm_helpers.inquiry import Part, Pieces, Study, StudyConfig, joint, settings, with_one_restart
+from dcm_helpers.inquiry import LR, Part, Pieces, Study, StudyConfig, joint, settings, with_one_restart
 from dcm_helpers.look import exact_by_generate, exact_in_batches, half_radius, nats_after, turned, under_noise
 from dcm_helpers.objective import TERMS
 from dcm_helpers.runs import Solution
@@ -25,8 +25,11 @@ REMEDIES: dict[str, dict] = {
     **{name: {"terms": ((name, term.usual),)} for name, term in TERMS.items()},
     **{name: {"parameterization": name} for name in ("held_norm", "mlp", "projection")},
     "the mission's combination": {"terms": MISSION},
+    "another seed": {"seed": 1},
+    "twice the rate": {"lr": 2 * LR},
 }
-"""By name, the settings of each."""
+"""By name, the settings of each. The last two are controls: one that changes nothing but the starts, of which no
+difference should be shown; and one that leads farther from the start."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWS = 6
 LEVELS: dict[str, dict] = {
@@ -34,8 +37,10 @@ LEVELS: dict[str, dict] = {
     "confident": {},
     "surer": {"loss_threshold": 0.1},
     "surest": {"loss_threshold": 0.02},
+    "longest": {"stop_rule": "minimize"},
 }
-"""How far contents with none go, from the first that is exact: each remedy is compared with them at its own loss."""
+"""How far contents with none go, from the first that is exact to as many steps as any remedy is given: each remedy is
+compared with them at its own loss, and after as many evaluations."""
 USUAL = "confident"
 """How far those with a remedy go."""
 STOPS_AT = 0.2
@@ -65,10 +70,10 @@ def remedies(study: Study) -> Pieces:
               both texts), evaluations (all of them), steps (to exact, counted from 1; those of one more than it was
               given where there was none), elsewhere (of a first exact content: share of two decoders by which it
               decodes exactly in bfloat16, or in float32 where the study is in bfloat16), radius (noise that breaks half
-              of the decodes, of slot norms), clean (share of decodes under noise that stop and do not repeat), question
-              and answer (nats a token of an unseen paraphrase, minus those without content), distance (to the pair's
-              other solution over that to solutions of others, means of slots' directions); of remedies at the level
-              'exact' only elsewhere
+              of the decodes, of slot norms), reach (the same times the mean slot norm, in the units of embeddings),
+              clean (share of decodes under noise that stop and do not repeat), question and answer (nats a token of an
+              unseen paraphrase, minus those without content), distance (to the pair's other solution over that to
+              solutions of others, means of slots' directions); of remedies at the level 'exact' only elsewhere
     """
     other = "float32" if study.config.dtype == "bfloat16" else "bfloat16"
     elsewhere = load_generator(GeneratorConfig(study.config.model, study.config.device, other))
@@ -94,10 +99,12 @@ def of_level(study: Study, elsewhere: Generator, name: str, level: str) -> pd.Da
         "steps": records["steps_to_exact"].to_numpy() + 1,
     }
     if level == "exact":
-        columns["elsewhere"] = np.where(columns["exact"], exact_elsewhere(elsewhere, found), np.nan)
+        columns["elsewhere"] = exact_elsewhere(elsewhere, study.solutions(part)).reindex(index).to_numpy()
     if level == USUAL or name == NONE:
+        radii = [radius(study.generator, each) for each in found]
         columns |= {
-            "radius": [radius(study.generator, each) for each in found],
+            "radius": radii,
+            "reach": [share * norm_of(each) for share, each in zip(radii, found, strict=True)],
             "clean": clean_shares(study.generator, found),
             **unseen(study, found),
             "distance": own_distances(study.solutions(part), index),
@@ -105,21 +112,31 @@ def of_level(study: Study, elsewhere: Generator, name: str, level: str) -> pd.Da
     return pd.DataFrame({"remedy": name, "level": level, "pair": index, **columns})
 
 
-def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> np.ndarray:
-    """For each content the share of decoders by which it decodes exactly with a Generator in another precision.
+def exact_elsewhere(elsewhere: Generator, found: list[Solution]) -> pd.Series:
+    """For each pair the share of decoders by which its exact contents decode exactly in another precision.
 
-    Of all that the question of exactness tries, precision alone ever broke a content, and only first exact ones.
+    Of all that the question of exactness tries, precision alone ever broke a content, and only first exact ones. Which
+    of them it breaks is chance, so that of contents with none those of both starts count.
     """
-    problems = [each.problem for each in found]
-    contents = torch.stack([each.content for each in found]).to(elsewhere.device)
+    exact = [each for each in found if each.record["reconstructed"]]
+    if not exact:
+        return pd.Series(dtype=float)
+    problems = [each.problem for each in exact]
+    contents = torch.stack([each.content for each in exact]).to(elsewhere.device)
     ours = exact_in_batches(elsewhere, problems, contents, len(problems))
-    return np.mean([ours, exact_by_generate(elsewhere, problems, contents, 32)], axis=0)
+    shares = np.mean([ours, exact_by_generate(elsewhere, problems, contents, 32)], axis=0)
+    return pd.Series(shares).groupby([problem.pair for problem in problems]).mean()
 
 
 def radius(generator: Generator, each: Solution) -> float:
     """The noise that breaks half of a content's decodes, of slot norms."""
     noisy = under_noise(generator, each.problem, each.content.to(generator.device), RADII, DRAWS)
     return half_radius(noisy.groupby("radius")["teacher_forced_exact"].mean())
+
+
+def norm_of(each: Solution) -> float:
+    """The mean norm of a content's slots."""
+    return each.content.norm(dim=1).mean().item()
 
 
 def clean_shares(generator: Generator, found: list[Solution]) -> list[float]:

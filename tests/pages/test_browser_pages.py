@@ -116,14 +116,18 @@ def test_the_explorer_works_in_a_page_without_a_kernel(screen, photograph):
     assert "found" in panel.inner_text()
     # a click on the map opens the point under it
     search.fill("")
+    panel.locator("canvas").scroll_into_view_if_needed()
     box = panel.locator("canvas").bounding_box()
     seen = set()
-    for step in range(0, 40):
+    # points are few, and where they lie is another place on each machine: clicks are close enough to hit two of them
+    for step in range(24 * 16):
         page.mouse.click(
-            box["x"] + box["width"] * (0.04 + 0.92 * (step % 8) / 7),
-            box["y"] + box["height"] * (0.07 + 0.86 * (step // 8) / 4),
+            box["x"] + box["width"] * (0.04 + 0.92 * (step % 24) / 23),
+            box["y"] + box["height"] * (0.04 + 0.92 * (step // 24) / 15),
         )
         seen.add(root.get_attribute("data-chosen"))
+        if len(seen) > 1:
+            break
     assert len(seen) > 1
     photograph(page, f"report_explorer_{name}")
 

@@ -35,8 +35,8 @@ def test_divergence_is_that_of_plain_predictions(tiny64, pairs):
     ("first", "likelier"),
     [
         (0.1, "yes"),
-        (-2.0, "likelier than after the surest one, less likely than after the first exact one"),
-        (-0.945, "likelier than after the surest one, not shown to be likelier than after the first exact one"),
+        (-2.0, "than after the surest one; not shown after its first exact one"),
+        (-0.945, "than after the surest one; not shown after its first exact one"),
     ],
 )
 def test_one_that_writes_the_answer_or_another(distance, said, first, likelier):
@@ -52,6 +52,8 @@ def test_one_that_writes_the_answer_or_another(distance, said, first, likelier):
             **{f"{which}_exact": True for which in ("distilled", "written")},
             **{f"{which}_nats": 1.0 for which in ("distilled", "written", "first")},
             "first_unseen": first,
+            "oracle_exact": False,
+            "oracle_nats": 20.0,
             "distilled_diverges": [0.1 + each for each in wobble],
             "written_diverges": [0.4 + 2 * each for each in wobble],
             "distilled_unseen": [-1.0 + each for each in wobble],

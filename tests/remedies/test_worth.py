@@ -17,7 +17,7 @@ from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distan
 from dcm_helpers.remedies.worth import MEASURES, beside_none, in_words, use_of, worth
 from dcm_helpers.study.questions import parts_of
 
-LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03), strict=True))
+LOSSES = dict(zip(LEVELS, (0.8, 0.3, 0.15, 0.03, 0.004), strict=True))
 
 
 def made_up(better=(), losses=None, longer=None, pairs=24, noise=0.02):
@@ -39,7 +39,8 @@ def made_up(better=(), losses=None, longer=None, pairs=24, noise=0.02):
             if name in dict(better):
                 column, factor = dict(better)[name]
                 values[column] = values[column] * factor
-            values["exact"] = np.ones(pairs)
+            values["exact"] = np.ones(pairs, dtype=bool)
+            values["reach"] = 5 * values["radius"]
             rows.append(pd.DataFrame({"remedy": name, "level": level, "pair": range(pairs), **values}))
     return pd.concat(rows)
 
@@ -82,7 +83,9 @@ def test_going_on_for_longer_is_no_merit():
     rows = {name: each for name, each in table.groupby("remedy")}
     radius = next(measure for measure in MEASURES if measure.column == "radius")
     at = beside_none(radius, rows["margin"], rows[NONE])
-    assert at["loss"].low > 0.05 and abs(at["evaluations"].value) < 0.02 and at.keys() == {"loss", "evaluations"}
+    assert at["radius at equal loss"].low > 0.05 and abs(at["radius at equal evaluations"].value) < 0.02
+    assert at["reach at equal loss"].value == pytest.approx(5 * at["radius at equal loss"].value)
+    assert len(at) == 6
 
 
 def test_harm_that_is_not_ruled_out_makes_no_default():
@@ -94,7 +97,7 @@ def test_harm_that_is_not_ruled_out_makes_no_default():
 def test_what_is_exact_less_often_is_no_default():
     table = made_up([("semantic", ("steps", 0.7))])
     failed = (table["remedy"] == "semantic") & (table["pair"] < 14)
-    table.loc[failed, "exact"] = 0.0
+    table.loc[failed, "exact"] = False
     table.loc[failed & (table["level"] == "exact"), "elsewhere"] = np.nan
     assert answers(table)["What is semantic=0.3 worth?"] == "an option; fewer steps; exact less often"
 
@@ -173,7 +176,7 @@ def test_distances_within_pairs_are_told_over_those_between():
 def test_every_remedy_has_a_part_of_its_own():
     config = StudyConfig(questions=("remedies",))
     parts = {part.name: part for part in parts_of(config)}
-    assert len(parts) == 2 * len(REMEDIES) + 2 == len(parts_of(config))
+    assert len(parts) == 2 * len(REMEDIES) + 3 == len(parts_of(config))
     assert remedy_part("the mission's combination") == "confident-with-the-missions-combination"
     assert dict(parts[remedy_part("semantic")].optimizer.terms) == {"semantic": 0.3}
     assert parts[remedy_part("mlp")].optimizer.parameterization == "mlp"
@@ -181,7 +184,10 @@ def test_every_remedy_has_a_part_of_its_own():
     assert not any(name in {part.name for part in parts_of(StudyConfig())} for name in parts)
     some = StudyConfig(questions=("remedies",), remedies=("noise", "mlp"))
     names = (NONE, "noise", "mlp")
-    levels = [*((name, level) for level in ("exact", USUAL) for name in names), (NONE, "surer"), (NONE, "surest")]
+    levels = [
+        *((name, level) for level in ("exact", USUAL) for name in names),
+        *((NONE, level) for level in ("surer", "surest", "longest")),
+    ]
     assert [part.name for part in parts_of(some)] == [remedy_part(*each) for each in levels]
     with pytest.raises(InputError, match="no remedy 'prayer'; expected some of: none, temperature"):
         parts_of(StudyConfig(questions=("remedies",), remedies=("prayer",)))
@@ -193,12 +199,12 @@ def test_an_ablation_from_end_to_end(tmp_path, monkeypatch):
     arguments = ["--model", "tiny", "--device", "cpu", "--num-examples", "6", "--controls", "3", "--num-steps", "90"]
     assert main([*arguments, "--output-dir", str(tmp_path)]) == 0
     table = Study(tmp_path).table("remedies")
-    assert len(table) == (3 * 2 + 2) * 3 and set(table["remedy"]) == set(some)
+    assert len(table) == (3 * 2 + 3) * 3 and set(table["remedy"]) == set(some)
     whole = table[(table["level"] == USUAL) | (table["remedy"] == NONE)]
     assert table["elsewhere"].dropna().between(0, 1).all() and whole["radius"].between(0, 0.5).all()
     assert whole["clean"].between(0, 1).all() and (whole["distance"] > 0).all()
     means = table[table["remedy"] == NONE].groupby("level")["loss"].mean()
-    assert means["exact"] >= means["confident"] >= means["surer"] >= means["surest"]
+    assert means["exact"] >= means["confident"] >= means["surer"] >= means["surest"] >= means["longest"]
     oracle, subspace = (Study(tmp_path).table(name) for name in ("oracle", "subspace"))
     assert len(oracle) == 3 and (oracle[["distance", "null", "travel"]] > 0).all(axis=None)
     assert (oracle["distilled_diverges"] < oracle["written_diverges"]).all(), "it is what is asked for"
