@@ -3,7 +3,8 @@
 What changes as the loss falls, whatever made it fall, is compared three times: with contents found with none by the
 same stop rule, at the same loss, and after as many evaluations. At equal loss alone, whatever goes on after the first
 exact content is better than none, which has only just reached it; at equal evaluations alone, whatever slows the loss
-is. A difference counts where all of them show it, over pairs whose loss or evaluations contents with none have, too.
+is. A difference counts where all of them show it, over pairs whose loss or evaluations contents with none have, too;
+and of no remedy where other starts alone make one.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import scipy.stats
 
 from dcm_helpers.inquiry import SURE, Answer, Finding, Question, Study, StudyConfig, Table
 from dcm_helpers.objective import TERMS
-from dcm_helpers.remedies.tried import NONE, USUAL, remedies, remedy_parts
+from dcm_helpers.remedies.tried import NONE, PLACEBO, USUAL, remedies, remedy_parts
 from dcm_helpers.stats import Estimate, Quantity, mean, ratio, share_difference
 
 SOUGHT = {("relations", "distance")}
@@ -25,6 +26,15 @@ HELD = ("loss", "evaluations")
 """At which equality contents are compared in what follows the loss, beside at the same stop rule."""
 FEWEST = 12
 """Pairs that a comparison needs."""
+
+RULE = (
+    f"what differs from none with a p below {SURE}, corrected for all remedies and measures together; but for steps "
+    "and exactness by the same stop rule, at equal loss and after equally many evaluations, and noise both as a share "
+    "of slot norms and in the units of embeddings, by the largest p; what cannot be compared so over "
+    f"{FEWEST} pairs is not shown, nor a difference in what differs with other starts alone; a default could be what "
+    "is better in something and, by its intervals, nowhere worse by what would matter; an option what is better in "
+    "something"
+)
 
 
 @dataclass(frozen=True)
@@ -176,13 +186,15 @@ def worth(study: Study) -> list[Finding]:
     told = {place: place[1].p(each) for place, each in compared.items()}
     tested = {place: p for place, p in told.items() if p is not None}
     corrected = dict(zip(tested, scipy.stats.false_discovery_control(list(tested.values())), strict=True))
+    differing = {place for place, p in corrected.items() if p < SURE}
+    blind = {measure for name, measure in differing if name == PLACEBO}
     found = []
     for name, rows in by_name.items():
         own = {measure: estimates for (remedy, measure), estimates in compared.items() if remedy == name}
-        differs = [measure for measure in own if corrected.get((name, measure), 1.0) < SURE]
+        differs = [each for each in own if (name, each) in differing and (name == PLACEBO or each not in blind)]
         better = [measure for measure in differs if all(map(measure.is_better, own[measure].values()))]
         worse = [measure for measure in differs if measure not in better]
-        left = [each for each in own if each not in differs and not each.excludes_harm(own[each])]
+        left = [each for each in own if each not in differs and (each in blind or not each.excludes_harm(own[each]))]
         usual, others = (each[each["level"] == USUAL] for each in (rows, none))
         found.append(
             Finding(
@@ -204,11 +216,7 @@ def worth(study: Study) -> list[Finding]:
                     "; ".join(
                         [use_of(better, worse, left), *(each.better for each in better), *(e.worse for e in worse)]
                     ),
-                    "what differs from none with a p below 0.05, corrected for all remedies and measures together; "
-                    "but for steps and exactness by the same stop rule, at equal loss and after equally many "
-                    "evaluations, and noise both as a share of slot norms and in the units of embeddings, by the "
-                    "largest p; a default could be what is better in something and, by its intervals, nowhere worse by "
-                    "what would matter; an option what is better in something",
+                    RULE,
                 ),
             )
         )

@@ -13,7 +13,7 @@ from dcm_helpers.config import MODES
 from dcm_helpers.errors import InputError
 from dcm_helpers.inquiry import Study, StudyConfig
 from dcm_helpers.remedies import tried
-from dcm_helpers.remedies.tried import LEVELS, NONE, REMEDIES, USUAL, own_distances, remedy_part
+from dcm_helpers.remedies.tried import LEVELS, NONE, PLACEBO, REMEDIES, USUAL, own_distances, remedy_part
 from dcm_helpers.remedies.worth import MEASURES, beside_none, in_words, use_of, worth
 from dcm_helpers.study.questions import parts_of
 
@@ -112,6 +112,17 @@ def test_what_is_better_and_worse_is_an_option():
         "an option",
         "an option",
     ]
+
+
+def test_what_other_starts_alone_change_tells_nothing_of_a_remedy():
+    """The same difference counts unless the placebo shows one too; a default is then not to be had either."""
+    noise = ("noise", ("radius", 1.4))
+    fewer = ("semantic", ("steps", 0.7))
+    assert answers(made_up([noise, fewer]))["What is noise=0.05 worth?"] == "could be a default; bears more noise"
+    said = answers(made_up([noise, fewer, (PLACEBO, ("radius", 0.7))]))
+    assert said["What is another seed worth?"] == "of no use here; bears less noise"
+    assert said["What is noise=0.05 worth?"] == "no difference shown"
+    assert said["What is semantic=0.3 worth?"] == "an option; fewer steps"
 
 
 @dataclasses.dataclass
