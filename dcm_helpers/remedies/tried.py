@@ -19,7 +19,9 @@ from dcm_helpers.stm import View, decode_problems, degeneration
 NONE = "none"
 """The remedy that the others are compared with."""
 PLACEBO = "another seed"
-"""The remedy that changes nothing but the starts."""
+"""What changes nothing but the starts, so that no difference should be shown."""
+CONTROLS = (PLACEBO, "twice the rate")
+"""What is tried beside remedies: the placebo, and what leads farther from the start."""
 MISSION = (("semantic", 0.3), ("eos", 0.5), ("unlikelihood", 0.5), ("scheduled_linear", 30.0))
 """The mission's combination: its blend, its clean stop, no repeating, scheduled sampling."""
 REMEDIES: dict[str, dict] = {
@@ -28,10 +30,9 @@ REMEDIES: dict[str, dict] = {
     **{name: {"parameterization": name} for name in ("held_norm", "mlp", "projection")},
     "the mission's combination": {"terms": MISSION},
     PLACEBO: {"seed": 1},
-    "twice the rate": {"lr": 2 * LR},
+    CONTROLS[1]: {"lr": 2 * LR},
 }
-"""By name, the settings of each. The last two are controls: the placebo, of which no difference should be shown; and
-one that leads farther from the start."""
+"""By name, the settings of each; controls come last."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWS = 6
 LEVELS: dict[str, dict] = {
