@@ -11,8 +11,9 @@ import tyro
 
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.errors import require
-from dcm_helpers.inquiry import SIZES, StudyConfig
-from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
+from dcm_helpers.files import is_there
+from dcm_helpers.inquiry import SIZE, SIZES, StudyConfig, size_of
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, given
 
 # the rooms are imported where they are used: they take seconds, which --help should not
 
@@ -44,6 +45,14 @@ class Command:
     squad: str | None = None
     """A SQuAD 2.0 file: only run all stages on 100 of its pairs with all defaults, beside the study.
     The study keeps ids and figures of it, no text."""
+
+
+def size_to_begin_with(arguments: Sequence[str] | None, usual: str) -> StudyConfig:
+    """The size that flags change: that of the preset that is named, or of the folder's study, or else the usual one."""
+    preset, folder = given(arguments, "preset", ""), given(arguments, "output-dir", "")
+    if not preset and folder and is_there(Path(folder) / SIZE):
+        return size_of(Path(folder))
+    return StudyConfig(**SIZES.get(preset or usual, {}))
 
 
 def show_findings(config: StudyConfig) -> None:
@@ -101,8 +110,7 @@ def reference(
     Args:     usual  the size to start from unless another is named;  program, purpose  what --help calls the command,
               and says that it is for
     """
-    size = SIZES.get(preset_of(arguments, usual), {})
-    default = Command(study=StudyConfig(**size), preset=usual)
+    default = Command(study=size_to_begin_with(arguments, usual), preset=usual)
     name = f"python -m dcm_helpers.{program}"
     command = tyro.cli(Command, args=arguments, default=default, prog=name, description=purpose)
     from dcm_helpers.study import require_parts

@@ -11,7 +11,7 @@ import tyro
 
 from dcm_helpers.config import PRESETS, OptimizerConfig, RunConfig, with_terms
 from dcm_helpers.errors import InputError
-from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, preset_of
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line, given
 
 if TYPE_CHECKING:
     from dcm_helpers.optimize import MakeSolver
@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str] | None) -> Command:
 
     Raises:   InputError if a value is out of range
     """
-    preset = PRESETS.get(preset_of(arguments, "default"), {})
+    preset = PRESETS.get(given(arguments, "preset", "default"), {})
     default = Command(run=RunConfig(optimizer=OptimizerConfig(**preset)))
     command = tyro.cli(
         Command,

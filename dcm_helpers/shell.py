@@ -46,11 +46,11 @@ def command_line(work: Callable[[Sequence[str] | None], int], arguments: Sequenc
             return STOPPED
 
 
-def preset_of(arguments: Sequence[str] | None, default: str) -> str:
-    """The preset that a command line names, whose settings are the defaults of all other flags."""
+def given(arguments: Sequence[str] | None, flag: str, default: str) -> str:
+    """What a command line says after a flag that decides the defaults of all others, looked at before them."""
     first_look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first_look.add_argument("--preset", default=default)
-    return str(first_look.parse_known_args(arguments)[0].preset)  # what it makes of '--preset=--' is a list
+    first_look.add_argument(f"--{flag}", f"--{flag.replace('-', '_')}", dest="found", default=default)
+    return str(first_look.parse_known_args(arguments)[0].found)  # what it makes of '--preset=--' is a list
 
 
 def end_quietly() -> None:

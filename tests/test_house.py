@@ -215,6 +215,8 @@ def test_notebooks_are_committed_clean(path):
     lengths = sorted(len(cell["source"]) for cell in code[2:])
     assert lengths[len(lengths) // 2] <= 6 and lengths[-1] <= 15, "one idea of code a cell"
     assert notebook["cells"][0]["source"][0].startswith("# ")
+    texts = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    assert not [each for each in texts if re.search(r"\\\\[a-zA-Z]", each)], "an equation escaped twice"
 
 
 def test_the_ordered_notebooks_are_all_there():

@@ -216,10 +216,12 @@ def test_the_plan_and_mistakes(small, capsys):
     assert main([*arguments, "--plan"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"in all [\d.]+ h; [\d.]+ MB", printed) and "exact-others1-K8" in printed
+    assert main(["--output-dir", str(study.path), "--plan"]) == 0
+    assert capsys.readouterr().out == printed, "the folder says what it has"
     assert main([*arguments, "--findings"]) == 0
     assert "7d split" in capsys.readouterr().out
     assert main([*arguments, "--parts", "nonsense"]) == 2
-    assert "there is no part 'nonsense'; expected some of: base, restarts" in capsys.readouterr().err
+    assert "there is no part 'nonsense'; expected some of the " in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from .part import settings as settings
 from .part import size_part as size_part
 from .part import true_part as true_part
 from .part import with_one_restart as with_one_restart
+from .size import SIZE as SIZE
 from .size import SIZES as SIZES
 from .size import StudyConfig as StudyConfig
 from .size import keep_size as keep_size

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -63,7 +63,8 @@ class StudyConfig:
     near_tokens: tuple[float, ...] = (0.001, 0.01, 0.1)
     """Weights of the term that draws slots to their nearest tokens, in nats per unit of distance."""
     remedies: tuple[str, ...] = ()
-    """Of the ablation only these remedies beside none; all of them if none is named."""
+    """Of the ablation only these remedies beside none; all of them if none is named. --questions remedies leaves out
+    what else it asks."""
     shuffles: int = 1000
     """Shufflings of labels that groups of contents are compared with."""
     num_steps: int = 300
@@ -120,16 +121,19 @@ SIZES: Mapping[str, Mapping[str, object]] = MappingProxyType(
 """By name, what committed studies have that differs from the defaults."""
 
 
-def keep_size(config: StudyConfig) -> None:
+def keep_size(config: StudyConfig) -> StudyConfig:
     """Write down a study's size in its folder: what differs from the defaults.
 
-    A command that asks only some questions of a study that has more does not make it smaller.
+    A command that asks only some questions, or names only some remedies, of a study that has more does not make it
+    smaller.
+
+    Returns:  the settings to go on with: all remedies of the study, whose rows are one table, and the questions asked
     """
-    path = Path(config.output_dir) / SIZE
+    path, asked = Path(config.output_dir) / SIZE, config.questions
     if is_there(path):
-        before = size_of(path.parent).questions
-        both = dict.fromkeys((*before, *config.questions)) if before and config.questions else ()
-        config = dataclasses.replace(config, questions=tuple(both))
+        before = size_of(path.parent)
+        both = {name: united(getattr(before, name), getattr(config, name)) for name in ("questions", "remedies")}
+        config = dataclasses.replace(config, **both)
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     differing = {
         field.name: values[field.name]
@@ -138,6 +142,12 @@ def keep_size(config: StudyConfig) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_safely(path, json.dumps(differing, indent=2).encode() + b"\n")
+    return dataclasses.replace(config, questions=asked)
+
+
+def united(some: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """All that are named; where nothing is named all are meant, and stay so."""
+    return tuple(dict.fromkeys((*some, *others))) if some and others else ()
 
 
 def size_of(folder: Path) -> StudyConfig:

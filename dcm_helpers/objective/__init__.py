@@ -2,7 +2,7 @@
 
 table     every term by its name: what it does, what its number means, where it is from
 seen      what a term is given
-counting  how much each target token counts: temperature, margin
+counting  what is asked of each target token, and how much it counts: temperature, margin, oracle distillation
 places    where contents lie: distance to tokens, norm, travel
 meanings  what predictions mean: expected embeddings, likeness of texts
 reading   what is read meanwhile: contents with noise, the Generator's own words

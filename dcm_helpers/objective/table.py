@@ -99,7 +99,7 @@ def require_terms(terms: tuple[tuple[str, float], ...]) -> None:
     """
     names = [name for name, _ in terms]
     heard = [name for name, value in terms if value and name in TERMS and TERMS[name].kind == "heard"]
-    require(len(heard) <= 1, f"own words are read by one schedule; name one of {' and '.join(heard)}")
+    require(len(heard) <= 1, f"scheduled sampling has one schedule; name one of {' and '.join(heard)}")
     for name, value in terms:
         require(name in TERMS, f"there is no term {name!r}; expected some of: {', '.join(TERMS)}")
         require(names.count(name) == 1, f"the term {name!r} is given {names.count(name)} times; give it once")

@@ -100,6 +100,7 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
     closer = ratio(table["distilled_diverges"], table["written_diverges"])
     unseen = mean(table["distilled_unseen"] - table["written_unseen"])
     than_first = mean(table["distilled_unseen"] - table["first_unseen"])
+    said, p = likelier(unseen, than_first)
     return [
         Finding(
             "11 oracle",
@@ -144,20 +145,25 @@ def same_point_or_behavior(study: Study) -> list[Finding]:
             ],
             Answer(
                 "Does matching the whole context make unseen answers likelier than writing the answer does?",
-                likelier(unseen, than_first),
-                "yes if they are likelier than after the content that writes the answer, and than after its first "
-                "exact one, by both intervals",
-                max(unseen.p, than_first.p),
+                said,
+                "by the intervals of both differences: from the content that writes the answer, and from its first "
+                "exact one; what they say apart is told of each",
+                p,
             ),
         ),
     ]
 
 
-def likelier(unseen: Estimate, than_first: Estimate) -> str:
-    """Whether unseen answers are likelier than after either content that writes the answer."""
-    said = verdict(0, "yes", "no, less likely", unseen, than_first)
-    only_than_surest = said == NOT_SHOWN and unseen.high < 0
-    return "than after the surest one; not shown after its first exact one" if only_than_surest else said
+def likelier(unseen: Estimate, than_first: Estimate) -> tuple[str, float]:
+    """Whether unseen answers are likelier than after either content that writes the answer, and the p of that."""
+    both, words = (unseen, than_first), (0, "likelier", "less likely")
+    said = [verdict(*words, each) for each in both]
+    shown = [each.p for each, one in zip(both, said, strict=True) if one != NOT_SHOWN]
+    if not shown:
+        return NOT_SHOWN, max(each.p for each in both)
+    if len(set(said)) == 1:
+        return said[0], max(shown)
+    return f"than after the surest one: {said[0]}; than after its first exact one: {said[1]}", max(shown)
 
 
 def oracle_question(config: StudyConfig) -> Question:

@@ -68,7 +68,7 @@ def subspaces(study: Study) -> pd.DataFrame:
 
 def what_is_shared(study: Study) -> list[Finding]:
     """What a learned subspace is worth to pairs that it was not learned from, beside those that it was."""
-    table, found = study.table("subspace"), []
+    table, spent, found = study.table("subspace"), study.config.num_steps // 2, []
     for new, whose in ((True, "new pairs"), (False, "pairs that it was learned from")):
         here = table[table["new"] == new]
         steps = here.pivot(index="pair", columns="way", values="steps")
@@ -77,7 +77,8 @@ def what_is_shared(study: Study) -> list[Finding]:
         found.append(
             Finding(
                 "12 subspace",
-                f"steps in a learned subspace of {RANK} directions over those in a random one, {whose}, K={SLOTS}",
+                f"steps in a learned subspace of {RANK} directions over those in a random one, {whose}, K={SLOTS}; "
+                f"what is not exact after {spent} steps counts as {spent + 1}",
                 [Quantity("", over_random)],
                 [
                     Quantity("over those of slots that may move anywhere", ratio(steps["learned"], steps["anywhere"])),

@@ -18,6 +18,10 @@ from dcm_helpers.stm import View, decode_problems, degeneration
 
 NONE = "none"
 """The remedy that the others are compared with."""
+PLACEBO = "another seed"
+"""What changes nothing but the starts, so that no difference should be shown."""
+CONTROLS = (PLACEBO, "twice the rate")
+"""What is tried beside remedies: the placebo, and what leads farther from the start."""
 MISSION = (("semantic", 0.3), ("eos", 0.5), ("unlikelihood", 0.5), ("scheduled_linear", 30.0))
 """The mission's combination: its blend, its clean stop, no repeating, scheduled sampling."""
 REMEDIES: dict[str, dict] = {
@@ -25,11 +29,10 @@ REMEDIES: dict[str, dict] = {
     **{name: {"terms": ((name, term.usual),)} for name, term in TERMS.items()},
     **{name: {"parameterization": name} for name in ("held_norm", "mlp", "projection")},
     "the mission's combination": {"terms": MISSION},
-    "another seed": {"seed": 1},
-    "twice the rate": {"lr": 2 * LR},
+    PLACEBO: {"seed": 1},
+    CONTROLS[1]: {"lr": 2 * LR},
 }
-"""By name, the settings of each. The last two are controls: one that changes nothing but the starts, of which no
-difference should be shown; and one that leads farther from the start."""
+"""By name, the settings of each; controls come last."""
 RADII = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 DRAWS = 6
 LEVELS: dict[str, dict] = {

@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 
-from dcm_helpers.config import MODES
+from dcm_helpers.config import MODES, OptimizerConfig
 from dcm_helpers.markup import printable
 from dcm_helpers.runs import STAGE1_GATE, STAGE3_BAR, TIERS, counted, summarize
 from dcm_helpers.store import RunFolder
@@ -43,6 +43,16 @@ def line(label: str, text: str, width: int = LABEL) -> str:
     return f"  {label:<{width}}{text}"
 
 
+def remedies_lines(settings: OptimizerConfig) -> list[str]:
+    """What is minimized beside cross-entropy, and where contents live, if that is anywhere else than usual."""
+    lines = []
+    if settings.terms:
+        lines.append(line("Terms", ", ".join(f"{name}={value:g}" for name, value in settings.terms)))
+    if settings.parameterization != "direct":
+        lines.append(line("Parameterization", settings.parameterization))
+    return lines
+
+
 def run_summary(folder: RunFolder) -> str:
     """What a run says, as text: every stage that has records, its gate, and the readings of failed gates."""
     manifest = folder.manifest
@@ -58,6 +68,7 @@ def run_summary(folder: RunFolder) -> str:
             f"K={optimizer['K']}, lr={optimizer['lr']:g} {optimizer['schedule']}, stop rule {optimizer['stop_rule']}, "
             f"up to {optimizer['num_steps']} steps x {optimizer['num_restarts']} restarts, seed {optimizer['seed']}",
         ),
+        *remedies_lines(OptimizerConfig.of_stored(optimizer)),
         line("Wall time so far", f"{seconds / 60:.1f} min in {len(manifest['sessions'])} session(s)"),
         *spent_lines(manifest["sessions"]),
     ]

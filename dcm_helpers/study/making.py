@@ -31,9 +31,9 @@ def make_study(config: StudyConfig, make_solver: MakeSolver, only: Sequence[str]
     Returns:  the study, or None after a stop
     Raises:   InputError if there is no part of a name
     """
-    parts = parts_of(config)
     require_parts(config, only)
-    keep_size(config)
+    config = keep_size(config)
+    parts = parts_of(config)
     generators: dict[str, Generator] = {}
     for part in parts:
         if only and part.name not in only:
@@ -66,7 +66,7 @@ def require_parts(config: StudyConfig, names: Sequence[str]) -> None:
     """
     known = [part.name for part in parts_of(config)]
     for name in names:
-        require(name in known, f"there is no part {name!r}; expected some of: {', '.join(known)}")
+        require(name in known, f"there is no part {name!r}; expected some of the {len(known)} that --plan lists")
 
 
 def make_part(part: Part, config: StudyConfig, generator: Generator, make_solver: MakeSolver, stop: Event) -> None:

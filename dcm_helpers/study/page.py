@@ -14,7 +14,7 @@ from dcm_helpers.files import write_safely
 from dcm_helpers.inquiry import SIZES, SURE, K, Study, StudyConfig, open_study, true_part
 from dcm_helpers.stats import correlation, partial_correlation, ratio
 from dcm_helpers.study.questions import all_findings, parts_of, plan
-from dcm_helpers.study.told import FEWEST, answers_told, corrected, findings_told, markdown, told
+from dcm_helpers.study.told import ANECDOTE, answers_told, corrected, findings_told, markdown, told
 
 PAGE = "README.md"
 """Where a study's page stands, in its folder."""
@@ -75,7 +75,7 @@ How each answer follows from its figure:
 ## Findings
 
 95 % intervals, not corrected, over pairs; n counts these, or, where they do not vary on their own, what does: blocks of
-two, circles of answers that were exchanged once. What rests on fewer than {FEWEST} is called an anecdote. Of several
+two, circles of answers that were exchanged once. What rests on fewer than {ANECDOTE} is called an anecdote. Of several
 kinds of features the one that tells most from chance is shown, its p corrected.
 
 {markdown(findings_told(found))}

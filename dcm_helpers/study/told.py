@@ -8,7 +8,7 @@ import scipy.stats
 from dcm_helpers.inquiry import NOT_SHOWN, SURE, Finding
 from dcm_helpers.stats import Estimate, Quantity
 
-FEWEST = 16
+ANECDOTE = 16
 """What rests on fewer pairs is called an anecdote."""
 LEAST_P = 1e-4
 """Smaller p are told as below this."""
@@ -61,7 +61,7 @@ def told(quantities: Sequence[Quantity]) -> str:
 
 def called(value: object) -> str:
     """What is said of an estimate on very few pairs."""
-    few = isinstance(value, Estimate) and value.n is not None and value.n < FEWEST
+    few = isinstance(value, Estimate) and value.n is not None and value.n < ANECDOTE
     return " (anecdote)" if few else ""
 
 

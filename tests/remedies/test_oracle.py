@@ -34,9 +34,9 @@ def test_divergence_is_that_of_plain_predictions(tiny64, pairs):
 @pytest.mark.parametrize(
     ("first", "likelier"),
     [
-        (0.1, "yes"),
-        (-2.0, "than after the surest one; not shown after its first exact one"),
-        (-0.945, "than after the surest one; not shown after its first exact one"),
+        (0.1, "likelier"),
+        (-2.0, "than after the surest one: likelier; than after its first exact one: less likely"),
+        (-0.945, "than after the surest one: likelier; than after its first exact one: not shown"),
     ],
 )
 def test_one_that_writes_the_answer_or_another(distance, said, first, likelier):
@@ -62,5 +62,6 @@ def test_one_that_writes_the_answer_or_another(distance, said, first, likelier):
     )
     point, unseen = same_point_or_behavior(Told(table))
     assert point.answer.answer == said and unseen.answer.answer == likelier
+    assert unseen.answer.p < 0.05, "of what is said"
     (closer,) = [each for each in point.control if each.name.startswith("divergence")]
     assert closer.value.high < 1

@@ -60,6 +60,15 @@ def test_texts_are_one_line_that_does_nothing_to_a_terminal(copied, monkeypatch)
     assert "\\x1b[31mred\\u202e\\rlong" in lines[2] and lines[2].endswith("...")
 
 
+def test_remedies_are_named_where_there_are_some(copied):
+    assert "Terms" not in run_summary(copied) and "Parameterization" not in run_summary(copied)
+    manifest = copied.manifest
+    manifest["identity"]["optimizer"] |= {"terms": {"semantic": 0.3}, "token_distance": 0.01, "hold_norm": True}
+    (copied.path / "run.json").write_text(json.dumps(manifest))
+    told = [each.split() for each in run_summary(RunFolder.read(copied.path)).splitlines()]
+    assert ["Terms", "token_distance=0.01,", "semantic=0.3"] in told and ["Parameterization", "held_norm"] in told
+
+
 def test_speed_is_steps_to_exact(copied):
     lines = [line.split("  ")[1] for line in run_summary(copied).splitlines() if "  " in line]
     assert lines.count("steps to exact") == lines.count("all steps of the successful restart") == 2

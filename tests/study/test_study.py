@@ -80,11 +80,16 @@ def test_a_folder_says_what_size_its_study_has(tmp_path):
     config = StudyConfig(model="tiny", num_examples=8, alone=(4, 8), questions=("across",), output_dir=str(tmp_path))
     keep_size(config)
     assert open_study(str(tmp_path)).config == config
-    keep_size(dataclasses.replace(config, questions=("sharing",)))
+    asked = keep_size(dataclasses.replace(config, questions=("sharing",), remedies=("noise",)))
+    assert asked.questions == ("sharing",), "others are not asked again"
     assert open_study(str(tmp_path)).config.questions == ("across", "sharing"), "what it had it has still"
     keep_size(dataclasses.replace(config, questions=()))
     keep_size(config)
     assert open_study(str(tmp_path)).config.questions == (), "asked of a whole study, a question makes it no smaller"
+    assert open_study(str(tmp_path)).config.remedies == (), "nor a remedy"
+    some = dataclasses.replace(config, questions=("remedies",), output_dir=str(tmp_path / "ablation"))
+    keep_size(dataclasses.replace(some, remedies=("mlp",)))
+    assert keep_size(dataclasses.replace(some, remedies=("noise",))).remedies == ("mlp", "noise"), "one table has both"
     for text, message in (
         ("[1]", "no settings"),
         ('{"weather": 1}', "unknown settings: weather"),
