@@ -29,6 +29,8 @@ class Command:
     """Device: 'auto', 'cpu', 'cuda', ..."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the Generator."""
+    compile: bool = False
+    """Compile its blocks first, as in run_phase1a."""
     K: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     """Content slots."""
     rounds: int = 4
@@ -68,7 +70,7 @@ def learn(arguments: Sequence[str] | None) -> int:
 
     data = DataConfig(dataset=command.dataset, num_examples=command.num_examples)
     loaded = load_pairs(data)
-    generator = load_generator(GeneratorConfig(command.model, command.device, command.dtype))
+    generator = load_generator(GeneratorConfig(command.model, command.device, command.dtype, command.compile))
     pairs = loaded.writable(generator).pairs
     problems = joint_problems(generator, pairs)
     learned_from = {
