@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import GeneratorConfig, StopRule
-from dcm_helpers.generator import KERNELS, PRECISIONS, Generator, load_generator
+from dcm_helpers.generator import PRECISIONS, Generator, load_generator
 from dcm_helpers.inquiry import (
     NOT_SHOWN,
     Answer,
@@ -29,6 +29,8 @@ from dcm_helpers.stats import Quantity, share
 
 RULE_PARTS: dict[StopRule, str] = {"exact": true_part(K), "confident": "confident-K8", "minimize": "base"}
 """By stop rule, the part whose contents were found by it for the same pairs."""
+KERNELS = ("sdpa", "eager")
+"""Hugging Face's own attention kernels."""
 BATCHES = (1, 97)
 """Problems in a batch of this project's decoder."""
 GENERATED = (32,)

@@ -2,7 +2,6 @@ from .frozen import Generator as Generator
 from .load import MEMORY_ADVICE as MEMORY_ADVICE
 from .load import load_generator as load_generator
 from .load import resolve_device as resolve_device
-from .pace import KERNELS as KERNELS
 from .pace import PRECISIONS as PRECISIONS
 from .sentences import says_the_same as says_the_same
 from .sentences import sentence_embeddings as sentence_embeddings

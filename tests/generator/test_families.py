@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from dcm_helpers.fetched import PACKAGED
+from dcm_helpers.generator.attention import GROUPED
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.load import freeze
 from dcm_helpers.stm import Problem, Row, View, greedy_decode, initial_content, lay_out, scored, target_logits
@@ -119,6 +120,38 @@ def test_gradient_is_plain_autograds(generator, views, close):
         plain_nll(generator, view, alone).mean().backward()
         assert alone.grad.abs().max() > 0
         torch.testing.assert_close(ours.grad[index], alone.grad, **close)
+
+
+CAPPED = ("gemma2",)
+"""Families whose attention has caps."""
+
+
+def test_grouped_attention_is_plain_attention(generator, views, close):
+    """Padded rows, their gradients, and a token read after a cache; or the family has its own way, or is refused."""
+    contents = torch.stack(
+        [initial_content(generator, Problem("p", views), K, "gaussian", 0, each) for each in range(3)]
+    )
+    rows = [Row.of(generator, view, slot) for slot, view in enumerate(views)]
+    layout = lay_out(generator, rows, K)
+    before, found = generator.attention, {}
+    try:
+        for kernel in (before, GROUPED):
+            generator.model.set_attn_implementation(kernel)
+            read = contents.clone().requires_grad_()
+            logits = target_logits(generator, layout, read)
+            logits.square().sum().backward()
+            decoded = [each.ids for each in greedy_decode(generator, rows, contents, K)]
+            found[kernel] = logits.detach(), read.grad, decoded
+    except ValueError as error:
+        expected = "no dropout, caps, sinks or biases" if generator.name in CAPPED else GROUPED
+        assert expected in str(error)
+        return
+    finally:
+        generator.model.set_attn_implementation(before)
+    assert generator.name not in CAPPED
+    (*usual, written), (*ours, ours_written) = found.values()
+    torch.testing.assert_close(ours, usual, **close)
+    assert ours_written == written
 
 
 def test_decoder_writes_what_generate_writes(generator, views):

@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from transformers import AutoConfig
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import load_generator
+from dcm_helpers.generator.attention import GROUPED, grouped_attention
 from dcm_helpers.generator.pace import KERNELS, SIZES, measured_pace, of_one_block, pace_of
 
 CPU = torch.device("cpu")
@@ -60,6 +62,18 @@ def test_kernel_and_size_are_those_of_the_precision(known):
     pace = measured_pace(of_tiny(), CPU)
     assert pace.bfloat16.attention == KERNELS[1] and pace.float32.attention == KERNELS[0]
     assert pace.bfloat16.positions == min(SIZES["cpu"]) and pace.float32.positions == max(SIZES["cpu"])
+
+
+def test_a_kernel_that_computes_something_else_is_not_taken(known, monkeypatch):
+    """However fast it is: here one that reads what padding has."""
+    known(lambda name, kernel, positions: positions / (1 + 9 * (kernel == GROUPED)))
+    assert measured_pace(of_tiny(), CPU).float32.attention == GROUPED
+
+    def unmasked(module, query, key, value, attention_mask, scaling, **asked):
+        return grouped_attention(module, query, key, value, None, scaling, **asked)
+
+    monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS, GROUPED, unmasked)
+    assert measured_pace(of_tiny(), CPU).float32.attention == KERNELS[0]
 
 
 def test_it_is_measured_once_and_said(known, capsys, tmp_path):
