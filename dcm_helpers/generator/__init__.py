@@ -3,6 +3,7 @@
 frozen      the Generator and its text conventions: BOS, EOS, prompts, fingerprint
 template    what a chat template puts around a text
 attention   an attention kernel for short rows
+timing      how long a block takes, forward and back
 pace        which precision, attention kernel and size of a group are fastest here, by measurement
 load        device, precision, freezing
 check       what the project relies on of a Generator, tried when one is loaded

@@ -2,9 +2,9 @@ from .frozen import Generator as Generator
 from .load import MEMORY_ADVICE as MEMORY_ADVICE
 from .load import load_generator as load_generator
 from .load import resolve_device as resolve_device
-from .pace import PRECISIONS as PRECISIONS
 from .sentences import says_the_same as says_the_same
 from .sentences import sentence_embeddings as sentence_embeddings
+from .timing import PRECISIONS as PRECISIONS
 from .vocabulary import embedding_moments as embedding_moments
 from .vocabulary import nearest_of_tokens as nearest_of_tokens
 from .vocabulary import nearest_tokens as nearest_tokens

@@ -13,7 +13,8 @@ from dcm_helpers.fetched import PACKAGED, PackagedGenerator, is_cached, require_
 from dcm_helpers.generator.check import checked
 from dcm_helpers.generator.frozen import Generator
 from dcm_helpers.generator.layers import change_layers, compile_blocks
-from dcm_helpers.generator.pace import PRECISIONS, pace_of, usual_dtype, usual_positions
+from dcm_helpers.generator.pace import pace_of, usual_dtype, usual_positions
+from dcm_helpers.generator.timing import PRECISIONS
 
 MEMORY_ADVICE = "try --dtype bfloat16, --device sharded over more GPUs, or a smaller Generator"
 

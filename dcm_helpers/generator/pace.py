@@ -13,26 +13,19 @@ import json
 import math
 import platform
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from filelock import FileLock
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.fetched import CACHE
 from dcm_helpers.files import is_there, parsed_json, read_text, write_safely
-from dcm_helpers.generator.attention import GROUPED
-from dcm_helpers.shapes import Embeddings, Int, Tensor
+from dcm_helpers.generator.timing import KERNELS, LONG_ROW, PRECISIONS, ROW, agrees, least_seconds
 
-PRECISIONS = ("float32", "bfloat16")
-KERNELS = ("sdpa", "eager", GROUPED)
-"""Attention kernels; the first is the usual one."""
-ALIKE = 0.01
-"""Another kernel is taken where its result differs by no more of the usual one's norm, in float32."""
 WORTH = 0.8
 """bfloat16, or another kernel, is taken where it needs at most this share of the time: rounding breaks near ties."""
 NEAR = 1.05
@@ -41,13 +34,6 @@ small group are more alike in length."""
 SIZES = {"cpu": (256, 512, 1024)}
 SIZES_ELSEWHERE = (8192, 32768, 131072)
 """Positions of a group that are tried, by type of device; the one in the middle is the usual one."""
-ROW = 32
-"""Positions of a row, as those of short pairs have."""
-LONG_ROW = 128
-"""Positions of a row that kernels are compared on: they differ in what they make of long ones."""
-TRIES = 3
-ENOUGH = 0.05
-"""Seconds: small blocks are tried more often, until they took so many together."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +193,14 @@ def measured_pace(sample: PretrainedConfig, device: torch.device) -> Pace:
         block = AutoModel.from_config(sample, dtype=torch.float32).eval().requires_grad_(False)
     blocks = {name: copy.deepcopy(block).to(device, getattr(torch, name)) for name in PRECISIONS}
     kernels = [kernel for kernel in KERNELS if agrees(block, kernel)]
-    by_kernel = {each: least_seconds(blocks, dict.fromkeys(PRECISIONS, each), sizes[1], LONG_ROW) for each in kernels}
-    attention = {name: fastest({each: by_kernel[each][name] for each in kernels}) for name in PRECISIONS}
+    by_kernel = {
+        each: [least_seconds(blocks, dict.fromkeys(PRECISIONS, each), sizes[1], row) for row in (ROW, LONG_ROW)]
+        for each in kernels
+    }
+    attention = {
+        name: fastest({each: sum(of_row[name] for of_row in by_kernel[each]) for each in kernels})
+        for name in PRECISIONS
+    }
     taken = {size: least_seconds(blocks, attention, size, ROW) for size in sizes}
     found = {}
     for name in PRECISIONS:
@@ -224,72 +216,3 @@ def fastest(seconds: Mapping[str, float]) -> str:
     """The kernel to take: the usual one, unless the best of the others needs a good deal less time."""
     usual, best = next(iter(seconds)), min(seconds, key=seconds.__getitem__)
     return best if seconds[best] < WORTH * seconds[usual] else usual
-
-
-def agrees(block: PreTrainedModel, kernel: str) -> bool:
-    """Whether a block computes with a kernel what it computes with the usual one."""
-    try:
-        found = []
-        for each in (KERNELS[0], kernel):
-            block.set_attn_implementation(each)
-            found.append(
-                states_of(block, *rows_for(block, 4 * ROW, ROW))[:, 1:]
-            )  # what padding attends to is anybody's
-    except (ValueError, ImportError, RuntimeError):
-        return kernel == KERNELS[0]
-    usual, other = found
-    return bool((other - usual).norm() <= ALIKE * usual.norm())
-
-
-def least_seconds(
-    blocks: Mapping[str, PreTrainedModel], kernels: Mapping[str, str], positions: int, row: int
-) -> dict[str, float]:
-    """The least seconds of some tries in each precision, after one for nothing.
-
-    Precisions take turns, so that whatever else a machine is busy with slows both.
-    """
-    taken = {name: [seconds_of(block, kernels[name], positions, row)] for name, block in blocks.items()}
-    tries = 0
-    while tries < TRIES or sum(map(sum, taken.values())) < ENOUGH:
-        for name, block in blocks.items():
-            taken[name].append(seconds_of(block, kernels[name], positions, row))
-        tries += 1
-    return {name: min(each[1:]) for name, each in taken.items()}
-
-
-def seconds_of(block: PreTrainedModel, kernel: str, positions: int, row: int) -> float:
-    """The seconds that a group of rows takes, forward and back to what it reads.
-
-    Infinite for a kernel that the block does not have, or a precision in which it does not fit or cannot be computed.
-    """
-    try:
-        block.set_attn_implementation(kernel)
-        reads, mask = rows_for(block, positions, row)
-        wait_for(block.device)
-        started = time.perf_counter()
-        torch.autograd.grad(states_of(block, reads, mask).sum(), reads)
-        wait_for(block.device)
-        return time.perf_counter() - started
-    except (ValueError, ImportError, RuntimeError):
-        return math.inf
-
-
-def rows_for(block: PreTrainedModel, positions: int, row: int) -> tuple[Embeddings, Int[Tensor, "N L"]]:
-    """Rows for a block to read, no two positions of one alike; all padded, as all but the longest are."""
-    width = block.get_input_embeddings().weight.shape[1]
-    slot, turn = (torch.linspace(-1, 1, size, dtype=block.dtype, device=block.device) for size in (width, row))
-    reads = (slot + turn[:, None]).repeat(positions // row, 1, 1).requires_grad_()
-    mask = torch.ones(reads.shape[:2], dtype=torch.long, device=block.device)
-    mask[:, 0] = 0
-    return reads, mask
-
-
-def states_of(block: PreTrainedModel, reads: Embeddings, mask: Int[Tensor, "N L"]) -> Embeddings:
-    """What a block makes of rows."""
-    return block(inputs_embeds=reads, attention_mask=mask, use_cache=False).last_hidden_state
-
-
-def wait_for(device: torch.device) -> None:
-    """Until what was asked of a device is done."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)

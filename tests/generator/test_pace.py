@@ -15,7 +15,8 @@ from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import load_generator
 from dcm_helpers.generator.attention import GROUPED, grouped_attention
-from dcm_helpers.generator.pace import KERNELS, SIZES, measured_pace, of_one_block, pace_of
+from dcm_helpers.generator.pace import SIZES, measured_pace, of_one_block, pace_of
+from dcm_helpers.generator.timing import KERNELS
 
 CPU = torch.device("cpu")
 
@@ -31,7 +32,7 @@ def known(monkeypatch, tmp_path):
             asked.append(positions)
             return seconds(str(block.dtype).removeprefix("torch."), kernel, positions)
 
-        monkeypatch.setattr("dcm_helpers.generator.pace.seconds_of", seconds_of)
+        monkeypatch.setattr("dcm_helpers.generator.timing.seconds_of", seconds_of)
         return asked
 
     return machine
