@@ -1,15 +1,19 @@
 """Where contents start."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from dcm_helpers.config import OptimizerConfig
 from dcm_helpers.errors import InputError
+from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.learned import keep_start
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.stm import initial_content, start_hash
+from dcm_helpers.stm import initial_content, joint_problems, start_hash
+from dcm_helpers.stm.start import STARTS
 
 EXACT = OptimizerConfig(K=8, lr=0.1, num_steps=150, stop_rule="exact")
 
@@ -89,3 +93,20 @@ def test_starts_have_the_scale_of_embeddings(tiny, problems, init):
     assert start.std().item() == pytest.approx(table.std().item(), rel=0.15)
     is_token = (start[:, None] == table[None]).all(-1).any(-1)
     assert is_token.all() if init == "tokens" else not is_token.any()
+
+
+def test_shipped_starts_save_steps(smollm2, pairs):
+    """On pairs that they were not learned from, from one file that says what it was learned from."""
+    files = sorted(STARTS.glob("*.safetensors"))
+    assert {path.stem for path in files} <= set(PACKAGED)
+    for path in files:
+        with safe_open(path, "pt") as file:
+            assert "training" in json.loads(file.metadata()["learned_from"])["pairs"]
+    problems = joint_problems(smollm2, pairs[:4])
+    settings = OptimizerConfig(K=8, num_steps=60, num_restarts=1, stop_rule="exact")
+    steps = {}
+    for start in ("tokens", "learned"):
+        found = ContentOptimizer(smollm2, dataclasses.replace(settings, start=start)).optimize(problems)
+        assert all(each.reconstructed for each in found)
+        steps[start] = sum(each.steps for each in found)
+    assert steps["learned"] < 0.8 * steps["tokens"]
