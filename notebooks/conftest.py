@@ -14,6 +14,7 @@ os.environ.setdefault("DCM_MODEL", "tiny")
 os.environ.setdefault("DCM_NUM_EXAMPLES", "6")
 os.environ.setdefault("DCM_NUM_PAIRS", "4")
 os.environ.setdefault("DCM_NUM_LIVE", "2")
+os.environ.setdefault("DCM_NUM_STEPS", "40")
 os.environ.setdefault("DCM_POINTS", "9")
 os.environ.setdefault("DCM_RESULTS", results)
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling UMAP would take longer than six points do without
