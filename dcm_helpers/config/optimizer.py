@@ -43,9 +43,8 @@ class OptimizerConfig:
     weighting: Weighting = "token"
     """What pulls equally: every target token, or every view."""
     start: str = "tokens"
-    """Where contents start: 'tokens' (K random tokens of its own for each), 'gaussian' (noise of their scale), 'shared'
-    (the same K random tokens for all), 'learned' (what ships for this Generator and K), or a file that
-    `python -m dcm_helpers.learn_start` made. A restart after the first draws tokens of its own."""
+    """'tokens': K random ones of its own; 'gaussian': noise; 'shared': random
+    tokens, one draw for all; 'learned': what ships; or a file of learn_start."""
     eos_threshold: float | None = None
     """Tightens the stop rule: least probability of EOS."""
     loss_threshold: float | None = None

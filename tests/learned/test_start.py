@@ -61,6 +61,7 @@ def test_starts_are_kept_side_by_side(tmp_path):
 def test_the_command_learns_what_a_file_lacks(tmp_path, capsys):
     path = tmp_path / "starts.safetensors"
     arguments = ["--model", "tiny", "--device", "cpu", "--dtype", "float32", "--rounds", "1", "--num-examples", "4"]
+    arguments += ["--dataset", "pairs"]  # which it can write
     assert main([*arguments, "--K", "8", "--output", str(path)]) == 0
     assert "K=8, round 1: " in capsys.readouterr().out
     assert main([*arguments, "--K", "8", "--output", str(path)]) == 0
