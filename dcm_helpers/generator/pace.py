@@ -24,7 +24,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.fetched import CACHE
 from dcm_helpers.files import is_there, parsed_json, read_text, write_safely
-from dcm_helpers.generator.timing import KERNELS, LONG_ROW, PRECISIONS, ROW, agrees, least_seconds
+from dcm_helpers.generator.timing import KERNELS, LONG_ROW, PRECISIONS, ROW, agreeing_kernels, least_seconds
 
 WORTH = 0.8
 """bfloat16, or another kernel, is taken where it needs at most this share of the time: rounding breaks near ties."""
@@ -192,7 +192,7 @@ def measured_pace(sample: PretrainedConfig, device: torch.device) -> Pace:
     with torch.random.fork_rng(devices=[]):  # whoever loads a Generator draws the same numbers after it
         block = AutoModel.from_config(sample, dtype=torch.float32).eval().requires_grad_(False)
     blocks = {name: copy.deepcopy(block).to(device, getattr(torch, name)) for name in PRECISIONS}
-    kernels = [kernel for kernel in KERNELS if agrees(block, kernel)]
+    kernels = agreeing_kernels(block) or KERNELS[:1]
     by_kernel = {
         each: [least_seconds(blocks, dict.fromkeys(PRECISIONS, each), sizes[1], row) for row in (ROW, LONG_ROW)]
         for each in kernels

@@ -24,18 +24,19 @@ ENOUGH = 0.05
 """Seconds: small blocks are tried more often, until they took so many together."""
 
 
-def agrees(block: PreTrainedModel, kernel: str) -> bool:
-    """Whether a block computes with a kernel what it computes with the usual one."""
-    try:
-        found = []
-        for each in (KERNELS[0], kernel):
-            block.set_attn_implementation(each)
+def agreeing_kernels(block: PreTrainedModel) -> list[str]:
+    """The kernels with which a block computes what it computes with the first of them that it has."""
+    found = {}
+    for kernel in KERNELS:
+        try:
+            block.set_attn_implementation(kernel)
             states = states_of(block, *rows_for(block, 4 * ROW, ROW))
-            found.append(states[:, 1:])  # what padding attends to is anybody's
-    except (ValueError, ImportError, RuntimeError):
-        return kernel == KERNELS[0]
-    usual, other = found
-    return bool((other - usual).norm() <= ALIKE * usual.norm())
+        except (ValueError, ImportError, RuntimeError):
+            continue
+        if block.config._attn_implementation == kernel:  # older families keep their own, whatever they are told
+            found[kernel] = states[:, 1:]  # what padding attends to is anybody's
+    first = next(iter(found.values()), None)
+    return [kernel for kernel, states in found.items() if (states - first).norm() <= ALIKE * first.norm()]
 
 
 def least_seconds(

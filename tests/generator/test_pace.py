@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import load_generator
 from dcm_helpers.generator.attention import GROUPED, grouped_attention
 from dcm_helpers.generator.pace import SIZES, measured_pace, of_one_block, pace_of
-from dcm_helpers.generator.timing import KERNELS
+from dcm_helpers.generator.timing import KERNELS, agreeing_kernels
 
 CPU = torch.device("cpu")
 
@@ -75,6 +76,22 @@ def test_a_kernel_that_computes_something_else_is_not_taken(known, monkeypatch):
 
     monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS, GROUPED, unmasked)
     assert measured_pace(of_tiny(), CPU).float32.attention == KERNELS[0]
+
+
+@pytest.mark.parametrize(
+    ("family", "kernels"),
+    [
+        ("llama", ["sdpa", "eager", GROUPED]),
+        ("gemma2", ["eager"]),  # which caps its scores
+        ("bloom", ["eager"]),  # which knows no other
+    ],
+)
+def test_a_family_has_the_kernels_that_compute_the_same(family, kernels):
+    sizes = dict(hidden_size=32, num_hidden_layers=1, vocab_size=64, intermediate_size=64, head_dim=8)
+    heads = dict(n_head=4) if family == "bloom" else dict(num_attention_heads=4, num_key_value_heads=2)
+    config = CONFIG_MAPPING[family](**sizes, **heads)
+    block = AutoModel.from_config(config, dtype=torch.float32).eval()
+    assert agreeing_kernels(block) == kernels
 
 
 def test_it_is_measured_once_and_said(known, capsys, tmp_path):
