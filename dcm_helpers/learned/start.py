@@ -7,19 +7,15 @@ from pathlib import Path
 from threading import Event
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.errors import InputError, require
+from dcm_helpers.errors import require
 from dcm_helpers.files import is_there, write_safely
 from dcm_helpers.generator import Generator
 from dcm_helpers.optimize import ContentOptimizer, Result
 from dcm_helpers.shapes import Content
-from dcm_helpers.stm import Problem, initial_content
-
-FROM = "learned_from"
-"""What of a file's metadata says what its starts were learned from."""
+from dcm_helpers.stm import LEARNED_FROM, Problem, initial_content, read_starts
 
 
 @dataclass(frozen=True)
@@ -66,15 +62,9 @@ def kept_starts(path: Path, learned_from: dict) -> dict[int, Content]:
     """
     if not is_there(path):
         return {}
-    expected = "name another file"
-    try:
-        with safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {}).get(FROM, "null"))
-            require(told == learned_from, f"{path} has starts that were learned from {told}; {expected}")
-            names = list(file.keys())
-            return {int(K): file.get_tensor(K) for K in names}
-    except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} holds no learned starts ({error}); {expected}") from error
+    told, starts = read_starts(path, "name another file")
+    require(told == learned_from, f"{path} has starts that were learned from {told}; name another file")
+    return starts
 
 
 def keep_start(path: Path, content: Content, learned_from: dict) -> None:
@@ -82,4 +72,4 @@ def keep_start(path: Path, content: Content, learned_from: dict) -> None:
     starts = {**kept_starts(path, learned_from), len(content): content.cpu().to(torch.float16)}
     tensors = {str(K): start.contiguous() for K, start in sorted(starts.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_safely(path, save(tensors, {FROM: json.dumps(learned_from)}))
+    write_safely(path, save(tensors, {LEARNED_FROM: json.dumps(learned_from)}))

@@ -32,7 +32,9 @@ from .prompts import text_prompts as text_prompts
 from .score import score_rows as score_rows
 from .score import scored as scored
 from .score import target_logits as target_logits
+from .start import LEARNED_FROM as LEARNED_FROM
 from .start import initial_content as initial_content
+from .start import read_starts as read_starts
 from .start import start_hash as start_hash
 from .variants import exchanges as exchanges
 from .variants import mismatched as mismatched

@@ -1,6 +1,7 @@
 """Where a content starts, and the precision that contents are kept in."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content
 from dcm_helpers.stm.problem import Problem
 
+LEARNED_FROM = "learned_from"
+"""What of a file's metadata says what its starts were learned from."""
 STARTS = PROJECT / "data" / "starts"
 """Learned starts that ship: a file for each Generator, with a content for each number of slots."""
 
@@ -68,16 +71,27 @@ def learned_start(model: str, start: str, K: int) -> Content:
         require(path.is_file(), f"no learned start ships for {model} (for {shipped}); {otherwise}")
     expected = f"expected {', '.join((*DRAWN, LEARNED))} or a file of learned starts"
     require(path.is_file(), f"there is no start {start!r}; {expected}")
-    try:
-        with safe_open(path, "pt") as file:
-            sizes = sorted(file.keys(), key=int)
-            require(str(K) in sizes, f"{path} has starts of {', '.join(sizes)} slots, none of {K}; {otherwise}")
-            content = file.get_tensor(str(K)).float()
-    except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} holds no learned starts ({error}); {expected}") from error
+    _, starts = read_starts(path, expected)
+    sizes = ", ".join(map(str, sorted(starts)))
+    require(K in starts, f"{path} has starts of {sizes} slots, none of {K}; {otherwise}")
+    content = starts[K].float()
     fits = content.dim() == 2 and len(content) == K and bool(content.isfinite().all())
     require(fits, f"{path} holds no content of {K} slots under {K!r}; {expected}")
     return content
+
+
+def read_starts(path: Path, way_out: str) -> tuple[object, dict[int, Content]]:
+    """What the starts in a file were learned from, as it says it; and the starts by number of slots.
+
+    Raises:   InputError with a way out if it is no such file
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            learned_from = json.loads((file.metadata() or {}).get(LEARNED_FROM, "null"))
+            names = list(file.keys())
+            return learned_from, {int(K): file.get_tensor(K) for K in names}
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path} holds no learned starts ({error}); {way_out}") from error
 
 
 def place_of(model: str, start: str) -> Path:
