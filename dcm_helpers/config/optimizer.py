@@ -111,13 +111,15 @@ class OptimizerConfig:
     def of_stored(cls, stored: dict) -> "OptimizerConfig":
         """The settings that :meth:`stored` made, or an earlier version.
 
-        Raises:   TypeError if there are some that this version lacks
+        Raises:   InputError if there are some that this version lacks
         """
         settings = dict(stored)
         settings["start"] = settings.pop("init", "tokens")
         terms = {"token_distance": settings.pop("token_distance", 0.0), **settings.pop("terms", {})}
         held = settings.pop("hold_norm", False)
         lives = settings.pop("parameterization", "held_norm" if held else "direct")
+        unknown = sorted(settings.keys() - {field.name for field in dataclasses.fields(cls)})
+        require(not unknown, f"it was made with settings that this version lacks: {', '.join(unknown)}")
         return cls(
             **settings, terms=tuple((name, value) for name, value in terms.items() if value), parameterization=lives
         )

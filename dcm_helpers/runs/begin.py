@@ -16,7 +16,7 @@ from dcm_helpers.errors import InputError, require
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.learned import require_task
-from dcm_helpers.optimize import MakeSolver, asks_oracle
+from dcm_helpers.optimize import MakeSolver, asks_oracle, compares_problems
 from dcm_helpers.pairs import SOURCES, load_pairs
 from dcm_helpers.runs.places import settled
 from dcm_helpers.runs.stages import Phase1a
@@ -48,6 +48,8 @@ def prepare(
     dataset = dataset.without(too_long, generator.name)
     if config.task_steps:
         require_task(generator, dataset.pairs, config.optimizer.K)
+    alone = "the term 'relations' compares problems, and this run has one pair; use more pairs, or leave it out"
+    require(len(dataset.pairs) > 1 or not compares_problems(config.optimizer), alone)
     if asks_oracle(config.optimizer):
         for pair, problem in zip(dataset.pairs, joint_problems(generator, dataset.pairs, config.modes), strict=True):
             with_oracle(generator, problem, pair)

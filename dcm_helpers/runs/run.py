@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig
-from dcm_helpers.errors import require
+from dcm_helpers.errors import InputError, require
 from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.runs.places import stored_place
 from dcm_helpers.runs.tables import Tables
@@ -67,10 +67,10 @@ class Run:
 
         Raises:   InputError if the run has some that this version does not know
         """
-        stored = self.folder.manifest["identity"]["optimizer"]
-        unknown = sorted(stored.keys() - OptimizerConfig().stored().keys() - {"terms", "parameterization"})
-        require(not unknown, f"{self.folder.path} was made with settings that this version lacks: {', '.join(unknown)}")
-        return OptimizerConfig.of_stored(stored)
+        try:
+            return OptimizerConfig.of_stored(self.folder.manifest["identity"]["optimizer"])
+        except InputError as error:
+            raise InputError(f"{self.folder.path}: {error}") from error
 
     @cached_property
     def generator(self) -> Generator:

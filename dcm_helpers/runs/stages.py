@@ -221,8 +221,6 @@ class Phase1a:
         """
         waiting = [problem for problem in problems if problem.id not in known]
         if waiting and compares_problems(config):
-            alone = "the term 'relations' compares problems, and this run has one; use more pairs, or leave it out"
-            require(len(problems) > 1, alone)
             waiting = with_meanings(waiting, sentence_embeddings)
         if waiting and asks_oracle(config):
             pairs = {pair.id: pair for pair in self.dataset.pairs}

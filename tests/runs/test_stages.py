@@ -134,10 +134,11 @@ def test_a_views_weight_is_kept_and_read_back(tmp_path, tiny64, pairs):
 def test_what_cannot_be_compared_with_is_told_before_anything_is_done(tmp_path, tiny64):
     bare = tmp_path / "bare.jsonl"
     bare.write_text('{"question": "Which bird?", "answer": "The wren"}\n')
-    asks = OptimizerConfig(terms=(("oracle", 0.5),))
+    asks, relates = (OptimizerConfig(terms=((name, 0.5),)) for name in ("oracle", "relations"))
     for changes, message in (
         ({"task_steps": 5, "data": DataConfig(num_examples=1)}, "of 1 pairs all share an answer or a context"),
         ({"optimizer": asks, "data": DataConfig(str(bare))}, "has no context"),
+        ({"optimizer": relates, "data": DataConfig(num_examples=1)}, "this run has one pair; use more pairs"),
     ):
         with pytest.raises(InputError, match=message):
             prepare(config(tmp_path, "never", **changes), ContentOptimizer, generator=tiny64)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dcm_helpers.errors import InputError
 from dcm_helpers.show import run_summary
 from dcm_helpers.store import RunFolder
 
@@ -67,6 +68,14 @@ def test_remedies_are_named_where_there_are_some(copied):
     (copied.path / "run.json").write_text(json.dumps(manifest))
     told = [each.split() for each in run_summary(RunFolder.read(copied.path)).splitlines()]
     assert ["Terms", "token_distance=0.01,", "semantic=0.3"] in told and ["Parameterization", "held_norm"] in told
+
+
+def test_a_setting_of_a_later_version_is_named(copied):
+    manifest = copied.manifest
+    manifest["identity"]["optimizer"]["warp"] = 9
+    (copied.path / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="settings that this version lacks: warp"):
+        run_summary(RunFolder.read(copied.path))
 
 
 def test_speed_is_steps_to_exact(copied):
