@@ -247,7 +247,7 @@ def prepared(command: Command, dtype: str, compiled: bool) -> "tuple[Generator, 
     from dcm_helpers.pairs import load_pairs
     from dcm_helpers.stm import joint_problems, require_fits
 
-    generator = load_generator(GeneratorConfig(command.model, command.device, dtype, compiled))
+    generator = load_generator(GeneratorConfig(command.model, command.device, dtype, "always" if compiled else "never"))
     dataset = load_pairs(DataConfig(command.dataset, command.num_examples, command.data_seed))
     problems = joint_problems(generator, dataset.writable(generator).pairs)
     require_fits(generator, problems, command.K)

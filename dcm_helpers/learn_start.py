@@ -9,6 +9,7 @@ from typing import Literal
 
 import tyro
 
+from dcm_helpers.config import Compiling
 from dcm_helpers.errors import require
 from dcm_helpers.shell import FINISHED, command_line
 
@@ -29,7 +30,7 @@ class Command:
     """Device: 'auto', 'cpu', 'cuda', ..."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the Generator."""
-    compile: bool = False
+    compile: Compiling = "auto"
     """Compile its blocks first, as in run_phase1a."""
     K: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     """Content slots."""
@@ -65,6 +66,7 @@ def learn(arguments: Sequence[str] | None) -> int:
     from dcm_helpers.config import DataConfig, GeneratorConfig, OptimizerConfig
     from dcm_helpers.generator import load_generator
     from dcm_helpers.learned import keep_start, kept_starts, rounds_of_learning
+    from dcm_helpers.optimize import compile_where_it_pays
     from dcm_helpers.pairs import load_pairs
     from dcm_helpers.stm import joint_problems
 
@@ -85,6 +87,8 @@ def learn(arguments: Sequence[str] | None) -> int:
             continue
         steps = command.num_steps * (4 if K <= 2 else 1)
         config = OptimizerConfig(K=K, num_steps=steps, start="shared", seed=command.seed)
+        if command.compile == "auto":
+            compile_where_it_pays(generator, problems * command.rounds, config)
         for number, each in enumerate(rounds_of_learning(generator, problems, config, command.rounds), 1):
             exact = [result.steps_to_exact for result in each.results if result.reconstructed]
             mean = f"mean {sum(exact) / len(exact):.1f}, most {max(exact)} steps to exact"

@@ -59,6 +59,7 @@ def test_the_whole_command_is_what_the_shell_runs(tmp_path, capsys, start):
     for row in rows.values():
         assert row["reconstructed"]["n"] == 3 and row["spent"].keys() == {
             "loading",
+            "compiling",
             "optimizing",
             "baselines",
             "storing",

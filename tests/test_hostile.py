@@ -207,7 +207,7 @@ def flags_of(main):
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         main(["--help"])
-    return sorted(set(re.findall(r"--[a-z][a-zA-Z0-9-]+", out.getvalue())) - {"--compile", "--help"})
+    return sorted(set(re.findall(r"--[a-z][a-zA-Z0-9-]+", out.getvalue())) - {"--help"})
 
 
 RUN = "--model tiny --device cpu --num-examples 1 --K 2 --num-steps 2 --num-restarts 1 --ignore-gates --run-name run"

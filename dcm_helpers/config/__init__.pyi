@@ -7,6 +7,7 @@ from .names import MODES as MODES
 from .names import PLATEAU_STEPS as PLATEAU_STEPS
 from .names import PROJECT as PROJECT
 from .names import STALL_STEPS as STALL_STEPS
+from .names import Compiling as Compiling
 from .names import Kind as Kind
 from .names import Layers as Layers
 from .names import Lives as Lives

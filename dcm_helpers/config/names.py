@@ -14,6 +14,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 StopRule = Literal["exact", "confident", "minimize"]
 Schedule = Literal["constant", "cosine", "progressive"]
 Weighting = Literal["token", "view"]
+Compiling = Literal["auto", "always", "never"]
 Layers = Literal["trained", "shuffled", "random"]
 Lives = Literal["direct", "held_norm", "mlp", "projection"]
 """Where contents live."""

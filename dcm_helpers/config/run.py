@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from dcm_helpers.config.names import ADDED_LATER, MODES, Kind, Layers
+from dcm_helpers.config.names import ADDED_LATER, MODES, Compiling, Kind, Layers
 from dcm_helpers.config.optimizer import OptimizerConfig
 from dcm_helpers.config.typed import require_types, with_names
 from dcm_helpers.errors import require
@@ -24,8 +24,9 @@ class GeneratorConfig:
     dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
     """Its precision: 'auto' is the run's own where it is continued, else what is measured to be faster here, once.
     Contents are always optimized in float32 or better."""
-    compile: bool = False
-    """Compile its blocks first: 20 to 60 s once, then faster steps. On a CPU it needs a C++ compiler."""
+    compile: Compiling = "auto"
+    """Compile its blocks, some 20 s once, then faster steps; a CPU needs a C++ compiler. 'auto': where so many steps
+    are to be expected here that it pays."""
     layers: Layers = "trained"
     """A control: its blocks as they are, in another order, or with random weights at the scale of the trained ones."""
 

@@ -1,4 +1,7 @@
 from .frozen import Generator as Generator
+from .layers import compile_blocks as compile_blocks
+from .layers import is_compiled as is_compiled
+from .layers import uncompile_blocks as uncompile_blocks
 from .load import MEMORY_ADVICE as MEMORY_ADVICE
 from .load import load_generator as load_generator
 from .load import resolve_device as resolve_device

@@ -42,6 +42,8 @@ class Generator:
     positions_at_once: int = 512
     """The largest group of rows that is computed at once, in positions: enough to keep the device busy, and few enough
     that rows of similar length find each other."""
+    seconds_a_position: float | None = None
+    """Of all blocks, forward and back, as this machine was measured; None where it was not."""
     masks_cached: bool = True
     """Whether a step after cached ones is told which of these were padding; recurrent Generators must not be."""
 

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from dcm_helpers.config import Layers
 from dcm_helpers.errors import require
+from dcm_helpers.fetched import CACHE
 
 
 def blocks_of(model: PreTrainedModel) -> list[torch.nn.Module]:
@@ -69,8 +70,20 @@ def compile_blocks(model: PreTrainedModel) -> None:
         compilers = [os.environ.get("CXX"), "g++", "clang++", "cl"]
         require(
             any(shutil.which(name) for name in compilers if name),
-            "compiling for a CPU needs a C++ compiler and none was found (g++, clang++, or $CXX); install one, or "
-            "leave --compile out",
+            "compiling for a CPU needs a C++ compiler and none was found (g++, clang++, or $CXX); install one, or use "
+            "--compile never",
         )
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(CACHE / "compiled"))  # so that the next process is fast
     for block in blocks:
         block.compile(dynamic=True)
+
+
+def is_compiled(model: PreTrainedModel) -> bool:
+    """Whether a Generator's blocks are to be compiled when they are next called."""
+    return all(block._compiled_call_impl is not None for block in blocks_of(model))
+
+
+def uncompile_blocks(model: PreTrainedModel) -> None:
+    """Let a Generator's blocks run as they were written."""
+    for block in blocks_of(model):
+        block._compiled_call_impl = None

@@ -73,9 +73,12 @@ def load_generator(config: GeneratorConfig, fetch: bool = True) -> Generator:
         ) from error
     require_whole(config.model, account)
     change_layers(model, config.layers)
-    positions = measured.positions if measured is not None else usual_positions(place)
-    generator = replace(checked(freeze(config.model, model, tokenizer)), positions_at_once=positions)
-    if config.compile:
+    generator = checked(freeze(config.model, model, tokenizer))
+    generator = replace(generator, positions_at_once=usual_positions(place))
+    if measured is not None:
+        seconds = measured.seconds / 1000 * model.config.get_text_config().num_hidden_layers
+        generator = replace(generator, positions_at_once=measured.positions, seconds_a_position=seconds)
+    if config.compile == "always":
         compile_blocks(model)
     return generator
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from dcm_helpers.config import PROJECT, require_types
+from dcm_helpers.config import PROJECT, Compiling, require_types
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.files import is_there, parsed_json, read_text, write_safely
 
@@ -32,8 +32,8 @@ class StudyConfig:
     """Device: 'auto', 'cpu', 'cuda', ..."""
     dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
     """Precision of the Generator. The committed study is float32, which every machine evaluates alike."""
-    compile: bool = False
-    """Compile the Generator's blocks first: some 20 to 60 s once, then faster steps."""
+    compile: Compiling = "auto"
+    """Compile the Generator's blocks, as in run_phase1a: 'auto' where a part is large enough."""
     questions: tuple[str, ...] = ()
     """Only these questions, as 'landscape'; all of them if none is named."""
     num_examples: int = 120

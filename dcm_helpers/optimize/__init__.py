@@ -6,6 +6,7 @@ attempt           stop rules; what counts as best
 batch             the attempts in flight, measured and updated together
 objective         what is minimized, made of cross-entropy and terms
 parameterization  where contents live: direct, norm held, a small network, a subspace
+compiling         whether so much is to be computed that compiling pays
 adam              the update
 result            what comes of a problem
 solver            what a solver is

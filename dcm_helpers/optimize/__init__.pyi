@@ -4,6 +4,8 @@ from .adam import adam_update as adam_update
 from .attempt import Attempt as Attempt
 from .batch import Batch as Batch
 from .batch import automatic_size as automatic_size
+from .compiling import EVALUATIONS as EVALUATIONS
+from .compiling import compile_where_it_pays as compile_where_it_pays
 from .loop import ContentOptimizer as ContentOptimizer
 from .measurement import Measurement as Measurement
 from .measurement import StopReason as StopReason

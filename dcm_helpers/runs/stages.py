@@ -16,7 +16,7 @@ from dcm_helpers.config import OptimizerConfig, RunConfig
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
 from dcm_helpers.learned import Diverged, task_losses
-from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems
+from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems, compile_where_it_pays
 from dcm_helpers.pairs import Dataset
 from dcm_helpers.runs.baselines import TASK, kept_task_losses, view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
@@ -225,6 +225,9 @@ class Phase1a:
         if waiting and asks_oracle(config):
             pairs = {pair.id: pair for pair in self.dataset.pairs}
             waiting = [with_oracle(self.generator, problem, pairs[problem.pair]) for problem in waiting]
+        if waiting and self.config.generator.compile == "auto" and self.config.distributed is None:
+            with self.spent.on("compiling"):
+                compile_where_it_pays(self.generator, waiting, config)
         with follow(title, [problem.id for problem in problems], known) as shown:
             solver = self.make_solver(self.generator, config)
             try:

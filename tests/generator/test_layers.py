@@ -38,7 +38,7 @@ def test_changed_layers_leave_the_vocabulary_and_nothing_else(tiny, problems, la
 def test_compiling_needs_a_compiler(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(InputError, match=r"g\+\+"):
-        load_generator(GeneratorConfig(model="tiny", device="cpu", compile=True))
+        load_generator(GeneratorConfig(model="tiny", device="cpu", compile="always"))
 
 
 def test_drawn_weights_do_not_depend_on_threads():

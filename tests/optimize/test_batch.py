@@ -150,7 +150,7 @@ def test_compiled_blocks_compute_the_same(tiny64, pairs, monkeypatch):
     # one group for each step: its rows are padded, so that a single graph is compiled, with the mask
     monkeypatch.setattr("dcm_helpers.stm.layout.GROUP_OVERHEAD", 1)
     problems = joint_problems(tiny64, pairs[:3])
-    compiled = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64", compile=True))
+    compiled = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64", compile="always"))
     torch._dynamo.utils.counters.clear()
     gradient = measured(compiled, problems, CONFIG).gradient
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1, "nothing was compiled"

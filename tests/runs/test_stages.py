@@ -7,7 +7,7 @@ from dcm_helpers.config import MODES, DataConfig, GeneratorConfig, OptimizerConf
 from dcm_helpers.errors import InputError
 from dcm_helpers.learned import Diverged
 from dcm_helpers.optimize import ContentOptimizer
-from dcm_helpers.runs import prepare, problem_of, result_record
+from dcm_helpers.runs import prepare, problem_of, result_record, stages
 from dcm_helpers.runs.baselines import TASK, kept_task_losses
 from dcm_helpers.show import run_summary
 from dcm_helpers.stm import of_class
@@ -66,6 +66,19 @@ def test_another_solver_gives_the_same_run(both):
         torch.testing.assert_close(loop.content(record), other.content(again[problem]), rtol=0, atol=1e-6)
     outcomes = [{record["problem"]: record["outcome"] for record in folder.records(3)} for folder in both]
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("compiling, asked", [("auto", [2]), ("always", []), ("never", [])])
+def test_whether_compiling_pays_is_asked_of_what_is_left_to_do(tmp_path, tiny64, monkeypatch, compiling, asked):
+    """And only where it was left open: a run that goes on has less to do."""
+    counted = []
+    monkeypatch.setattr(stages, "compile_where_it_pays", lambda generator, problems, _: counted.append(len(problems)))
+    generator = GeneratorConfig(model="tiny", device="cpu", dtype="float64", compile=compiling)
+    settings = config(tmp_path, "run", generator=generator, stage="2")
+    for _ in range(2):
+        with prepare(settings, ContentOptimizer, generator=tiny64) as run:
+            run.run()
+    assert counted == asked
 
 
 def test_records_say_what_their_problems_are(example):
