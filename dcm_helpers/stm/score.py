@@ -6,12 +6,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch.nn import functional as F
 
 from dcm_helpers.generator import Generator
 from dcm_helpers.shapes import Contents, Float, Logits, Tensor
 from dcm_helpers.stm.layout import Layout, Row, for_each_row, lay_out
-from dcm_helpers.stm.losses import Scores
+from dcm_helpers.stm.losses import Scores, TokenLosses
 
 
 def target_logits(generator: Generator, layout: Layout, contents: Contents | None) -> Logits:
@@ -40,14 +39,11 @@ def target_logits(generator: Generator, layout: Layout, contents: Contents | Non
 
 def scored(logits: Logits, layout: Layout) -> Scores:
     """Score aligned logits against the targets, in float32 or better."""
-    places, targets = (layout.target_rows, layout.target_columns), layout.targets
-    logits = logits.to(torch.promote_types(torch.float32, logits.dtype))
-    nll = F.cross_entropy(logits, targets, reduction="none")
-    # a token that only ties is written or not, by the order of ids
-    rivals = (logits >= logits.gather(-1, targets[:, None])).sum(-1)
+    nll, wins = TokenLosses.apply(logits, layout.targets)
+    places = layout.target_rows, layout.target_columns
     return Scores(
         nll=nll.new_zeros(layout.target_mask.shape).index_put(places, nll),
-        correct=torch.ones_like(layout.target_mask).index_put(places, rivals == 1),
+        correct=torch.ones_like(layout.target_mask).index_put(places, wins),
         mask=layout.target_mask,
     )
 

@@ -94,7 +94,8 @@ def test_trajectories_are_those_of_plain_adam_on_one_problem(tiny64, pairs, weig
     weights = {"view": [1, 1], "token": [2 * count / sum(tokens) for count in tokens]}[weighting]
     for step, losses in result.history:
         expected = [plain_nll(tiny64, view, content).mean() for view in problem.views]
-        assert [loss.item() for loss in expected] == pytest.approx(losses, abs=1e-9), f"step {step}"
+        # norms are rounded to float32 inside, so that two right formulas of one loss part by 3e-7 within 12 steps
+        assert [loss.item() for loss in expected] == pytest.approx(losses, abs=1e-6), f"step {step}"
         adam.zero_grad()
         sum(weight * loss for weight, loss in zip(weights, expected, strict=True)).backward()
         content.grad *= min(1.0, config.grad_clip / content.grad.norm().item())
