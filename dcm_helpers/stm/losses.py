@@ -27,12 +27,13 @@ class TokenLosses(torch.autograd.Function):
         wins = torch.empty_like(targets, dtype=torch.bool)
         for some in rows_at_once(logits):
             values, own_ids = logits[some].to(nll.dtype, copy=True), targets[some, None]
-            own = values.gather(1, own_ids)[:, 0]
-            # a token that only ties is written or not, by the order of ids
-            wins[some] = ~(values >= own[:, None]).scatter_(1, own_ids, False).any(1) & (own == own)
-            top[some] = values.amax(1)
+            own = values.gather(1, own_ids)
+            rival = values.scatter_(1, own_ids, -math.inf).amax(1, keepdim=True)
+            values.scatter_(1, own_ids, own)
+            wins[some] = (own > rival)[:, 0]  # a token that only ties is written or not, by the order of ids
+            top[some] = torch.maximum(own, rival)[:, 0]
             log_total[some] = values.sub_(top[some, None]).exp_().sum(1).log_()
-            nll[some] = log_total[some] - (own - top[some])  # in this order a loss near 0 keeps its digits
+            nll[some] = log_total[some] - (own[:, 0] - top[some])  # in this order a loss near 0 keeps its digits
         ctx.save_for_backward(logits, targets, top, log_total)
         ctx.mark_non_differentiable(wins)
         return nll, wins
