@@ -17,6 +17,9 @@ axis    meaning
 ``W``   vocabulary size (rows of the embedding table)
 ``R``   restarts
 ``S``   optimization steps
+``X``   positions of what a Diffuser reads, its condition
+``Y``   width of the states at these positions
+``H``   width inside a Diffuser
 ======  =====================================================================
 
 Shapes are written in the types with jaxtyping: ``Float[Tensor, "B K D"]``.

@@ -26,12 +26,13 @@ COMMANDS = {
     "reference",
     "ablate",
     "learn_start",
+    "train_diffuser",
     "benchmark",
 }
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
-    *("look", "inquiry", "solutions", "controls", "remedies", "study", "bench", "show", "explore", "pages"),
+    *("look", "inquiry", "solutions", "controls", "remedies", "study", "diffuser", "bench", "show", "explore", "pages"),
 ]
 ORDER = [
     "errors",

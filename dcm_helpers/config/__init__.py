@@ -6,6 +6,7 @@ names      names, constants and places; DCM_ variables
 typed      how a setting is typed
 optimizer  how one content is optimized; presets
 run        one run
+diffuser   how large a Diffuser is, what it reads, how it is trained
 """
 
 import lazy_loader

@@ -1,3 +1,6 @@
+from .diffuser import DiffuserConfig as DiffuserConfig
+from .diffuser import NetworkConfig as NetworkConfig
+from .diffuser import Reads as Reads
 from .names import ADDED_LATER as ADDED_LATER
 from .names import CONFIDENCE as CONFIDENCE
 from .names import DRAWN as DRAWN

@@ -1,4 +1,5 @@
 from .frozen import Generator as Generator
+from .layers import blocks_of as blocks_of
 from .layers import compile_blocks as compile_blocks
 from .layers import is_compiled as is_compiled
 from .layers import uncompile_blocks as uncompile_blocks

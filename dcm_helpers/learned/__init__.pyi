@@ -1,3 +1,5 @@
+from .minibatch import measured as measured
+from .minibatch import minibatches as minibatches
 from .start import keep_start as keep_start
 from .start import kept_starts as kept_starts
 from .start import rounds_of_learning as rounds_of_learning

@@ -5,6 +5,7 @@ load        the table of sources and formats; sampling; what was left out and wh
 jsonl       a user's JSONL file, and the shipped ones
 squad       SQuAD 2.0, from a file or the hub
 arithmetic  generated sums
+facts       a generated world without end: who has what
 """
 
 import lazy_loader

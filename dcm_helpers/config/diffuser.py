@@ -1,0 +1,97 @@
+"""How large a Diffuser is, what it reads, and how it is trained."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import tyro
+
+from dcm_helpers.config.names import MODES, Kind
+from dcm_helpers.config.typed import require_types
+from dcm_helpers.errors import require
+
+Reads = Literal["question", "passage", "pair"]
+"""The condition: the question; the passage and the question; or, as an upper bound, the question and its answer."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network that estimates contents."""
+
+    width: int = 256
+    """Width of its slots."""
+    blocks: int = 6
+    """Blocks: slots attend to each other, then to the condition."""
+    heads: int = 4
+    """Heads of its attention; they share the width."""
+
+    def __post_init__(self):
+        require_types(self)
+        for name in ("width", "blocks", "heads"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        require(
+            self.width % (2 * self.heads) == 0,
+            f"width is {self.width}; expected a multiple of twice the number of heads, {2 * self.heads}",
+        )
+
+
+@dataclass(frozen=True)
+class DiffuserConfig:
+    """A Diffuser, and how it is trained."""
+
+    network: Annotated[NetworkConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=NetworkConfig)
+    kind: Literal["flow", "direct"] = "flow"
+    """'flow': from noise, step by step; 'direct': the same network in one step, without noise."""
+    reads: Reads = "question"
+    """Its condition: the 'question'; the 'passage' and the question; or, as an upper bound, the whole 'pair'."""
+    writes: Literal["both", "answer"] = "both"
+    """What is to be written from its contents: question and answer, or the answer alone."""
+    layer: int = 0
+    """The Generator's layer whose states of the condition are read; 0: its embeddings."""
+    targets: float = 1.0
+    """Weight of the distance to stored contents; 0: none are needed."""
+    entropy: float = 0.0
+    """Weight of the cross-entropy of what the Generator is to write from the estimate, in nats per token."""
+    heard: int = 8
+    """Examples of a step whose cross-entropy is computed."""
+    steps: int = 5000
+    """Steps of training."""
+    batch: int = 64
+    """Examples of a step."""
+    lr: float = 5e-4
+    """Largest learning rate of AdamW: reached after a twentieth of the steps, then falling to a tenth."""
+    decay: float = 0.01
+    """Weight decay."""
+    dropped: float = 0.1
+    """Share of the examples that are trained without their condition, for guidance."""
+    average: float = 0.999
+    """How slowly the averaged weights follow; they are what is used."""
+    seed: int = 0
+    """Seed of the weights, and of all that is drawn in training."""
+
+    def __post_init__(self):
+        require_types(self)
+        for name in ("steps", "batch", "heard"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("layer", "targets", "entropy", "decay"):
+            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; expected 0 or more")
+        require(self.targets + self.entropy > 0, "targets and entropy are both 0; give one of them a weight")
+        require(
+            self.targets > 0 or self.kind == "direct",
+            "targets is 0, and a flow is learned from stored contents; give targets a weight, or use --kind direct",
+        )
+        require(self.lr > 0, f"lr is {self.lr}; expected a positive number")
+        for name in ("dropped", "average"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"{name} is {value}; expected a number from 0 to below 1")
+
+    @property
+    def modes(self) -> dict[str, Kind]:
+        """By mode word, the texts that its contents are for."""
+        return {mode: kind for mode, kind in MODES.items() if self.writes == "both" or kind == self.writes}
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of the update that follows so many updates."""
+        rise = max(1, self.steps // 20)
+        if step < rise:
+            return self.lr * (step + 1) / rise
+        return self.lr * (1 - 0.9 * (step - rise) / max(1, self.steps - rise))

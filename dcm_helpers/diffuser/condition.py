@@ -1,0 +1,82 @@
+"""What a Diffuser reads of a pair: states of the frozen Generator at the tokens of a prompt."""
+
+from collections.abc import Sequence
+
+import torch
+
+from dcm_helpers.config import Reads
+from dcm_helpers.errors import require
+from dcm_helpers.generator import Generator, blocks_of
+from dcm_helpers.pairs import Pair
+from dcm_helpers.shapes import Bool, Float, Tensor
+from dcm_helpers.stm import Row, for_each_row, lay_out, text_prompts
+
+States = Float[Tensor, "X Y"]
+"""States of one condition: X positions of width Y."""
+
+
+class Reached(Exception):
+    """The layer whose states are wanted was computed: nothing after it is needed."""
+
+    def __init__(self, states: Float[Tensor, "N L Y"]):
+        self.states = states
+
+
+def condition_ids(generator: Generator, pair: Pair, reads: Reads) -> tuple[int, ...]:
+    """Token ids of a condition: the prompt that asks for the answer, with the passage or without, or the whole pair.
+
+    Raises:   InputError if the passage is to be read and the pair has none
+    """
+    prompts = text_prompts(pair)["answer"]
+    prompt = prompts["full_context" if reads == "passage" else "question_only"]
+    require(prompt is not None, f"pair {pair.id!r} has no context, which is to be read; use --reads question")
+    ids = generator.prompt_ids(*prompt)
+    return ids + generator.target_ids(pair.answer) if reads == "pair" else ids
+
+
+@torch.no_grad()
+def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], layer: int) -> list[States]:
+    """States of token rows after one of the Generator's layers, in bfloat16 on the CPU; 0 gives embeddings.
+
+    Blocks after that layer are not computed.
+
+    Raises:   InputError if it has no such layer, or a row is longer than its window
+    """
+    blocks = blocks_of(generator.model) if layer else []
+    require(layer <= len(blocks), f"layer is {layer}; {generator.name} has {len(blocks)}, and 0 stands for embeddings")
+    longest = max(map(len, ids), default=0)
+    require(longest <= generator.window, f"a condition has {longest} tokens; {generator.name} reads {generator.window}")
+    if not layer:
+        return [generator.embed(torch.tensor(row)).to("cpu", torch.bfloat16) for row in ids]
+
+    def leave(_module: torch.nn.Module, _read: tuple, output: Tensor | tuple) -> None:
+        raise Reached(output if isinstance(output, Tensor) else output[0])
+
+    def of_group(group: list[int]) -> list[States]:
+        layout = lay_out(generator, [rows[index] for index in group], 0)
+        try:
+            generator.model(
+                inputs_embeds=layout.embeddings(None),
+                attention_mask=layout.attention_mask,
+                position_ids=layout.position_ids,
+                use_cache=False,
+            )
+        except Reached as reached:
+            states = reached.states.to("cpu", torch.bfloat16)
+            return [row[told] for row, told in zip(states, layout.attention_mask.bool().cpu(), strict=True)]
+        raise AssertionError("a block that was called did not tell")
+
+    rows = [Row(row, None, (), ()) for row in ids]
+    hook = blocks[layer - 1].register_forward_hook(leave)
+    try:
+        return for_each_row(rows, 0, of_group)
+    finally:
+        hook.remove()
+
+
+def together(conditions: Sequence[States], device: torch.device) -> tuple[Float[Tensor, "B X Y"], Bool[Tensor, "B X"]]:
+    """Conditions side by side in float32, padded on the right, and which of their positions are there."""
+    lengths = torch.tensor([len(each) for each in conditions])
+    padded = torch.nn.utils.rnn.pad_sequence([each.float() for each in conditions], batch_first=True)
+    told = torch.arange(padded.shape[1]) < lengths[:, None]
+    return padded.to(device), told.to(device)

@@ -1,0 +1,149 @@
+"""A Diffuser on disk: what it is (JSON), how far its training is (safetensors), its measures step by step (JSONL)."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from dcm_helpers.config import DiffuserConfig, NetworkConfig
+from dcm_helpers.diffuser.diffuser import Diffuser
+from dcm_helpers.diffuser.examples import Scale
+from dcm_helpers.diffuser.network import Network
+from dcm_helpers.diffuser.training import Training
+from dcm_helpers.errors import InputError, require
+from dcm_helpers.files import is_there, json_line, parsed_json, read_text, write_safely
+from dcm_helpers.generator import Generator
+
+SETTINGS, STATE, BEST, LOG = "diffuser.json", "training.safetensors", "best.safetensors", "log.jsonl"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+PROGRESS = "progress"
+MEAN = "scale.mean"
+
+
+def settings_of(generator: Generator, config: DiffuserConfig, scale: Scale, learned_from: Mapping) -> dict:
+    """What a Diffuser is: a folder with other settings belongs to another one."""
+    return {
+        "config": dataclasses.asdict(config),
+        "generator": {
+            "name": generator.name,
+            "fingerprint": generator.fingerprint(),
+            "dtype": generator.precision,
+        },
+        "slots": len(scale.mean),
+        "scale": scale.std,
+        "learned_from": dict(learned_from),
+    }
+
+
+def keep_settings(folder: Path, settings: Mapping) -> None:
+    """Say what a folder's Diffuser is; what is there already must be the same.
+
+    Raises:   InputError naming a setting that differs
+    """
+    path, wanted = folder / SETTINGS, json.loads(json.dumps(settings))
+    if is_there(path):
+        found = parsed_json(read_text(path), str(path), "name another folder")
+        other = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        require(not other, f"{folder} has a Diffuser with another {', '.join(other)}; name another folder")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safely(path, json.dumps(wanted, indent=2).encode() + b"\n")
+
+
+def keep_state(folder: Path, training: Training, measures: list[dict], best: Mapping | None) -> None:
+    """Put all that training needs to go on into one file, which is the old one or the new one whatever happens."""
+    tensors = {}
+    for prefix, network in (("weights", training.network), ("average", training.average)):
+        tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+    for name, parameter in training.network.named_parameters():
+        state = training.adam.state.get(parameter, {})
+        tensors |= {f"{moment}.{name}": state[moment] for moment in MOMENTS if moment in state}
+    progress = {"step": training.step, "best": best}
+    write_safely(folder / STATE, save(on_cpu(tensors), {PROGRESS: json.dumps(progress)}))
+    write_safely(folder / LOG, b"".join(map(json_line, measures)))
+
+
+def restore_state(folder: Path, training: Training) -> tuple[list[dict], dict | None]:
+    """Let training go on from where it was kept; from the beginning where nothing was.
+
+    Returns:  the measures so far, and the best of them
+    Raises:   InputError if what was kept cannot be read
+    """
+    path = folder / STATE
+    if not is_there(path):
+        return [], None
+    progress, tensors = tensors_of(path)
+    device = training.generator.device
+    try:
+        for prefix, network in (("weights", training.network), ("average", training.average)):
+            network.load_state_dict({name: tensors[f"{prefix}.{name}"].to(device) for name in network.state_dict()})
+        training.step = progress["step"]
+        for name, parameter in training.network.named_parameters():
+            if f"{MOMENTS[0]}.{name}" in tensors:
+                moments = {moment: tensors[f"{moment}.{name}"].to(device) for moment in MOMENTS}
+                training.adam.state[parameter] = {"step": torch.tensor(float(training.step)), **moments}
+    except (LookupError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it, and training begins anew") from error
+    lines = read_text(folder / LOG).splitlines() if is_there(folder / LOG) else []
+    measures = [parsed_json(line, str(folder / LOG), "delete it") for line in lines]
+    return [each for each in measures if each["step"] <= training.step], progress["best"]
+
+
+def keep_best(folder: Path, diffuser: Diffuser) -> None:
+    """Put a Diffuser's weights on disk, ready to be used."""
+    tensors = {**diffuser.network.state_dict(), MEAN: diffuser.scale.mean}
+    write_safely(folder / BEST, save(on_cpu(tensors)))
+
+
+def load_diffuser(folder: Path | str, generator: Generator) -> Diffuser:
+    """A trained Diffuser, on its Generator's device.
+
+    Raises:   InputError if there is none, it is damaged, or it was trained with another Generator
+    """
+    folder = Path(folder).expanduser()
+    for name in (SETTINGS, BEST):
+        require(is_there(folder / name), f"{folder} has no trained Diffuser ({name} is missing); train one there first")
+    settings = parsed_json(read_text(folder / SETTINGS), str(folder / SETTINGS), "train it anew")
+    try:
+        known = dict(settings["config"])
+        config = DiffuserConfig(**{**known, "network": NetworkConfig(**known["network"])})
+        made_with, std = settings["generator"], settings["scale"]
+    except (TypeError, LookupError) as error:
+        raise InputError(f"{folder / SETTINGS} does not describe a Diffuser of this version: {error}") from error
+    require(
+        made_with["fingerprint"] == generator.fingerprint(),
+        f"{folder} was trained with {made_with['name']} in {made_with['dtype']}; its contents mean nothing to "
+        f"{generator.name} in {generator.precision}",
+    )
+    _, tensors = tensors_of(folder / BEST)
+    try:
+        mean = tensors.pop(MEAN)
+        width = tensors["read_condition.1.weight"].shape[1]
+        network = Network(*mean.shape, width, config.network)
+        network.load_state_dict(tensors)
+    except (LookupError, RuntimeError) as error:
+        raise InputError(f"{folder / BEST} is damaged: {error}") from error
+    network = network.to(generator.device).requires_grad_(False)
+    return Diffuser(network, Scale(mean.to(generator.device), std), config)
+
+
+def tensors_of(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """What a file says of its progress, and its tensors.
+
+    Raises:   InputError if it is no such file
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            told = json.loads((file.metadata() or {}).get(PROGRESS, "{}"))
+            return told, {name: file.get_tensor(name) for name in list(file.keys())}
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it") from error
+
+
+def on_cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors as safetensors takes them."""
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}

@@ -1,0 +1,48 @@
+"""What a Diffuser reads: the Generator's own states, whatever stands beside them in a batch."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from dcm_helpers.diffuser import condition_ids, states_of
+from dcm_helpers.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def ids(tiny64, pairs):
+    return [condition_ids(tiny64, pair, "pair") for pair in pairs[:4]]
+
+
+@pytest.mark.parametrize("layer", [0, 1, 3])
+def test_states_are_those_that_the_generator_computes(tiny64, ids, layer):
+    assert len({len(row) for row in ids}) > 1, "nothing is padded"
+    for row, states in zip(ids, states_of(tiny64, ids, layer), strict=True):
+        with torch.no_grad():
+            output = tiny64.model(input_ids=torch.tensor([row]), output_hidden_states=True)
+        assert states.shape == (len(row), tiny64.width) and states.dtype is torch.bfloat16
+        torch.testing.assert_close(states, output.hidden_states[layer][0].to(torch.bfloat16))
+
+
+def test_the_generator_is_whole_again(tiny64, ids):
+    before = [len(module._forward_hooks) for module in tiny64.model.modules()]
+    states_of(tiny64, ids, 1)
+    assert [len(module._forward_hooks) for module in tiny64.model.modules()] == before
+    assert tiny64.model(input_ids=torch.tensor([ids[0]])).logits.shape[1] == len(ids[0])
+
+
+def test_prompts_are_those_of_the_baselines(tiny64, pairs):
+    pair = next(each for each in pairs if each.context)
+    question, passage, whole = (condition_ids(tiny64, pair, reads) for reads in ("question", "passage", "pair"))
+    assert whole == question + tiny64.target_ids(pair.answer)
+    assert question == tiny64.prompt_ids(pair.question, "Answer")
+    assert pair.context in tiny64.text(passage) and pair.answer not in tiny64.text(question)
+
+
+def test_what_is_not_there_is_named(tiny64, pairs):
+    with pytest.raises(InputError, match="has no context"):
+        condition_ids(tiny64, dataclasses.replace(pairs[0], context=""), "passage")
+    with pytest.raises(InputError, match="layer is 9; tiny has 4"):
+        states_of(tiny64, [(1, 2)], 9)
+    with pytest.raises(InputError, match="reads 512"):
+        states_of(tiny64, [(1,) * (tiny64.window + 1)], 0)
