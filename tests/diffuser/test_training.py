@@ -117,7 +117,7 @@ def test_cross_entropy_has_the_gradient_of_the_plain_one(tiny64, examples):
 
 @pytest.mark.parametrize("config", [FLOW, DIRECT], ids=["flow", "direct"])
 def test_what_is_trained_on_is_learned(tiny, examples, config):
-    """Not how well: that its losses fall on what it sees, and that what it makes is nearer than the mean, or serves better."""
+    """Not how well: its losses fall, and what it makes is nearer than the mean, or serves better."""
     config = dataclasses.replace(config, steps=150, lr=5e-3, batch=4, average=0.9, network=NetworkConfig(32, 2, 2))
     training, kept = begun(tiny, examples, config), Kept(examples)
     told = [training.update(kept.of_step(step, 4)) for step in range(config.steps)]
