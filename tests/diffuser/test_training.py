@@ -117,7 +117,7 @@ def test_cross_entropy_has_the_gradient_of_the_plain_one(tiny64, examples):
 
 @pytest.mark.parametrize("config", [FLOW, DIRECT], ids=["flow", "direct"])
 def test_what_is_trained_on_is_learned(tiny, examples, config):
-    """Not how well: its losses fall, and what it makes is nearer than the mean, or serves better."""
+    """Not how well: its losses fall, and without noise it serves better than the mean."""
     config = dataclasses.replace(config, steps=150, lr=5e-3, batch=4, average=0.9, network=NetworkConfig(32, 2, 2))
     training, kept = begun(tiny, examples, config), Kept(examples)
     told = [training.update(kept.of_step(step, 4)) for step in range(config.steps)]
@@ -125,12 +125,8 @@ def test_what_is_trained_on_is_learned(tiny, examples, config):
     first, last = (sum(each[name] for each in some) for some in (told[:20], told[-20:]))
     assert last < 0.8 * first
     mean = begun(tiny, examples, config).diffuser  # untrained, its estimates are 0: the mean
-    if config.kind == "direct":  # of so few contents the mean serves all of them well
+    if config.kind == "direct":  # what a flow makes is one of many, and so farther from what is right than their mean
         assert held_out(tiny, training.diffuser, examples)["nats"] < 0.9 * held_out(tiny, mean, examples)["nats"]
-    contents, scale = contents_of(examples), training.scale
-    distances = [(each.sample(examples) - contents).square().mean() for each in (training.diffuser, mean)]
-    if config.kind == "flow":
-        assert distances[0] < 0.9 * distances[1] == pytest.approx(0.9 * scale.std**2, rel=1e-4)
 
 
 def test_a_stop_changes_nothing(tiny, examples, tmp_path):
