@@ -27,6 +27,7 @@ COMMANDS = {
     "ablate",
     "learn_start",
     "train_diffuser",
+    "ask",
     "benchmark",
 }
 ROOMS = [

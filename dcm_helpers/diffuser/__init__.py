@@ -6,6 +6,7 @@ flow       noise, what is learned on the way, and the way back
 examples   what it learns from
 diffuser   from noise to contents, with what was trained
 training   one step of training, and what is measured
+judged     what is written from contents and after prompts; whether a Diffuser reads, replays or averages
 kept       a Diffuser on disk
 session    training in a folder, that goes on where it stopped
 """

@@ -15,6 +15,12 @@ from .flow import at_time as at_time
 from .flow import draw_times as draw_times
 from .flow import velocity_loss as velocity_loss
 from .flow import walk as walk
+from .judged import exchanged_conditions as exchanged_conditions
+from .judged import nearness as nearness
+from .judged import sharpness as sharpness
+from .judged import written_after as written_after
+from .judged import written_from as written_from
+from .kept import generator_of as generator_of
 from .kept import keep_best as keep_best
 from .kept import keep_settings as keep_settings
 from .kept import keep_state as keep_state

@@ -15,9 +15,12 @@ from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents, Float, Tensor
+from dcm_helpers.stm import Problem, View, greedy_decode, mode_ids, view_rows
 
 STEPS = 8
 """Steps of time from noise to content, where none are given."""
+WRITTEN = 56
+"""How many tokens are written, beside the decoder's few more, where no target says it."""
 AT_ONCE = 64
 """Contents that are made together."""
 
@@ -70,7 +73,7 @@ class Diffuser:
     def noise(self, names: Sequence[str], seed: int = 0) -> Contents:
         """Noise to begin from, which depends on a seed and on what each content is for, and on nothing else."""
         drawn = [torch.randn(self.scale.mean.shape, generator=seeded("noise", seed, name)) for name in names]
-        return torch.stack(drawn).to(next(self.network.parameters()).device)
+        return torch.stack(drawn).to(self.scale.mean.device)
 
     def sample(self, examples: Sequence[Example], seed: int = 0, steps: int = STEPS, guidance: float = 1.0) -> Contents:
         """A content for each example, from noise of its own."""
@@ -89,3 +92,22 @@ class Diffuser:
             replace(each, problem=replace(each.problem, initial=content))
             for each, content in zip(examples, contents, strict=True)
         ]
+
+    def written(self, generator: Generator, asked: Pair, samples: int = 1, **how: float) -> list[dict[str, str]]:
+        """What the Generator writes in each mode from contents that are made for a question.
+
+        Args:     asked  its question, and its context for a Diffuser that reads one; its answer is not looked at;
+                  how  ``seed``, ``steps`` and ``guidance``, as for :meth:`sample`
+        Returns:  for each sample, by mode word, the text
+        Raises:   InputError if it reads the answer, too, or a passage that is not there
+        """
+        reads = self.config.reads
+        require(reads != "pair", "this Diffuser reads the answer beside the question, so it cannot be asked for it")
+        modes = mode_ids(generator, self.config.modes)
+        views = tuple(View(mode, "", (generator.eos_id,) * WRITTEN, (number,)) for mode, number in modes.items())
+        problems = [Problem(f"{asked.question}/{number}", views) for number in range(samples)]
+        (states,) = self.conditions(generator, [asked])
+        contents = self.sample([Example(problem, states) for problem in problems], **how)
+        decoded = greedy_decode(generator, view_rows(generator, problems), contents, self.K)
+        texts = iter(generator.text(each.ids) for each in decoded)
+        return [{mode: next(texts) for mode in modes} for _ in problems]

@@ -44,13 +44,17 @@ class Scale:
         mean = contents.float().mean(0)
         return cls(mean, (contents.float() - mean).square().mean().sqrt().item())
 
+    def to(self, device: torch.device) -> "Scale":
+        """The same on a device."""
+        return Scale(self.mean.to(device), self.std)
+
     def standard(self, contents: Contents) -> Contents:
         """Contents in standard units."""
-        return (contents - self.mean.to(contents.device)) / self.std
+        return (contents - self.mean) / self.std
 
     def contents(self, standard: Contents) -> Contents:
         """What contents in standard units stand for."""
-        return self.mean.to(standard.device) + self.std * standard
+        return self.mean + self.std * standard
 
 
 class Examples(Protocol):

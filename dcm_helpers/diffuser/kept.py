@@ -9,14 +9,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from dcm_helpers.config import DiffuserConfig, NetworkConfig
+from dcm_helpers.config import DiffuserConfig, GeneratorConfig, NetworkConfig
 from dcm_helpers.diffuser.diffuser import Diffuser
 from dcm_helpers.diffuser.examples import Scale
 from dcm_helpers.diffuser.network import Network
 from dcm_helpers.diffuser.training import Training
 from dcm_helpers.errors import InputError, require
 from dcm_helpers.files import is_there, json_line, parsed_json, read_text, write_safely
-from dcm_helpers.generator import Generator
+from dcm_helpers.generator import Generator, load_generator
 
 SETTINGS, STATE, BEST, LOG = "diffuser.json", "training.safetensors", "best.safetensors", "log.jsonl"
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -99,15 +99,37 @@ def keep_best(folder: Path, diffuser: Diffuser) -> None:
     write_safely(folder / BEST, save(on_cpu(tensors)))
 
 
+def described(folder: Path) -> dict:
+    """What a folder says of its Diffuser.
+
+    Raises:   InputError if there is no trained one
+    """
+    for name in (SETTINGS, BEST):
+        require(is_there(folder / name), f"{folder} has no trained Diffuser ({name} is missing); train one there first")
+    return parsed_json(read_text(folder / SETTINGS), str(folder / SETTINGS), "train it anew")
+
+
+def generator_of(folder: Path | str, device: str = "auto") -> Generator:
+    """The Generator that a Diffuser was trained with; nothing is fetched from the hub for it.
+
+    Raises:   InputError if it is not on this machine, or there is no Diffuser
+    """
+    folder = Path(folder).expanduser()
+    try:
+        made_with = described(folder)["generator"]
+        config = GeneratorConfig(made_with["name"], device, made_with["dtype"])
+    except (TypeError, LookupError) as error:
+        raise InputError(f"{folder / SETTINGS} does not name a Generator: {error}") from error
+    return load_generator(config, fetch=False)
+
+
 def load_diffuser(folder: Path | str, generator: Generator) -> Diffuser:
     """A trained Diffuser, on its Generator's device.
 
     Raises:   InputError if there is none, it is damaged, or it was trained with another Generator
     """
     folder = Path(folder).expanduser()
-    for name in (SETTINGS, BEST):
-        require(is_there(folder / name), f"{folder} has no trained Diffuser ({name} is missing); train one there first")
-    settings = parsed_json(read_text(folder / SETTINGS), str(folder / SETTINGS), "train it anew")
+    settings = described(folder)
     try:
         known = dict(settings["config"])
         config = DiffuserConfig(**{**known, "network": NetworkConfig(**known["network"])})

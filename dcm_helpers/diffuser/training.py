@@ -47,7 +47,7 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeded("diffuser", self.config.seed).initial_seed() % 2**63)
             network = Network(K, D, self.condition_width, self.config.network)
-        self.network = network.to(self.generator.device)
+        self.network, self.scale = network.to(self.generator.device), self.scale.to(self.generator.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.adam = torch.optim.AdamW(
             self.network.parameters(), lr=self.config.lr, betas=BETAS, weight_decay=self.config.decay
