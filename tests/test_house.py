@@ -33,7 +33,20 @@ COMMANDS = {
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
-    *("look", "inquiry", "solutions", "controls", "remedies", "study", "diffuser", "bench", "show", "explore", "pages"),
+    *(
+        "look",
+        "inquiry",
+        "solutions",
+        "controls",
+        "remedies",
+        "study",
+        "diffuser",
+        "targets",
+        "bench",
+        "show",
+        "explore",
+        "pages",
+    ),
 ]
 ORDER = [
     "errors",
