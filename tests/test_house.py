@@ -28,6 +28,7 @@ COMMANDS = {
     "learn_start",
     "train_diffuser",
     "ask",
+    "learnability",
     "benchmark",
 }
 ROOMS = [

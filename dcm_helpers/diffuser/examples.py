@@ -114,9 +114,13 @@ def examples_of(
     return [Example(*each) for each in zip(problems, states, found, strict=True)]
 
 
-def examples_of_runs(runs: Sequence[Run], config: DiffuserConfig) -> tuple[list[Example], list[str]]:
-    """Examples of what runs have found and the decoder has confirmed; of one pair, several where several were found.
+def examples_of_runs(
+    runs: Sequence[Run], config: DiffuserConfig, exact: bool = True
+) -> tuple[list[Example], list[str]]:
+    """Examples of what runs have found; of one pair, several where several were found.
 
+    Args:     exact  take only contents that the decoder has confirmed;  False takes all, those of classes, too, which
+              can write only one of their phrasings
     Returns:  the examples, and of each the topic or article of its pair; one without stands for itself
     Raises:   InputError if the runs have different Generators or numbers of slots, or have found nothing
     """
@@ -127,7 +131,7 @@ def examples_of_runs(runs: Sequence[Run], config: DiffuserConfig) -> tuple[list[
             fingerprint == generator.fingerprint(),
             f"{run.name} was made with another Generator than {runs[0].name}; learn from runs of one",
         )
-        found = [each for each in run.solutions if each.record["reconstructed"] and each.problem.kind == "joint"]
+        found = [each for each in run.solutions if each.record["reconstructed"] or not exact]
         pairs = [run.pairs[each.problem.pair] for each in found]
         conditions = states_of(generator, [condition_ids(generator, p, config.reads) for p in pairs], config.layer)
         for solution, pair, states in zip(found, pairs, conditions, strict=True):

@@ -1,0 +1,112 @@
+"""Make families of targets, and measure what can be learned of them: ``python -m dcm_helpers.learnability --help``."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Literal
+
+import tyro
+
+from dcm_helpers.config import Reads, with_names
+from dcm_helpers.errors import require
+from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
+
+
+@dataclass(frozen=True)
+class Command:
+    """Which ways of making targets make targets that can be predicted for pairs that nobody learned from.
+
+    Each family is a run folder with a content for every pair; whole topics or articles are held out. What is made and
+    what is measured is kept, and the same command continues.
+    """
+
+    families: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=with_names("targets", "FAMILIES"))] = (
+        "apart",
+        "shared",
+        "near",
+        "learned",
+        "refined-1",
+        "refined-2",
+        "refined-3",
+    )
+    """Families, in this order; one that follows another needs that one."""
+    predictors: tuple[str, ...] = ("mean", "nearest pair", "ridge")
+    """What predicts contents from conditions: their mean, the content of the pair that is most alike, ridge regression."""
+    reads: tuple[Reads, ...] = ("pair", "passage", "question")
+    """Conditions: the whole pair, an upper bound; the passage and the question; the question alone."""
+    model: str = "smollm2-135m"
+    """Generator: a name, hub id or folder, as in run_phase1a."""
+    device: str = "auto"
+    """Device: 'auto', 'cpu', 'cuda', ..."""
+    dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the Generator."""
+    dataset: str = "pairs"
+    """Question-answer pairs, as for run_phase1a."""
+    num_examples: int = 800
+    """How many pairs."""
+    K: int = 8
+    """Content slots."""
+    num_steps: int = 300
+    """Steps that one content may take at most."""
+    output_dir: str = "results/targets"
+    """Folder of the families and of the table."""
+
+    def __post_init__(self):
+        for name in ("families", "predictors", "reads"):
+            require(bool(getattr(self, name)), f"{name} names nothing; leave it out, or name some")
+        for name in ("num_examples", "K", "num_steps"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status: 0 finished, 2 a mistake in the input, 130 stopped."""
+    return command_line(learnability, arguments, CONTINUES)
+
+
+def learnability(arguments: Sequence[str] | None) -> int:
+    """Make what is missing of the families, one after the other, and measure what is missing of the table."""
+    command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.learnability")
+    # imported here: it takes seconds, which --help should not
+    import pandas as pd
+
+    from dcm_helpers.config import GeneratorConfig
+    from dcm_helpers.files import write_safely
+    from dcm_helpers.generator import load_generator
+    from dcm_helpers.targets import FAMILIES, PREDICTORS, TargetsConfig, family_row, kept_rows, make_family, split
+    from dcm_helpers.watch import stopping_on_interrupt
+
+    for what, known in (("families", FAMILIES), ("predictors", PREDICTORS)):
+        unknown = [name for name in getattr(command, what) if name not in known]
+        require(not unknown, f"{what} names {unknown[:1]}; expected some of {', '.join(known)}")
+    config = TargetsConfig(
+        **{name: getattr(command, name) for name in ("model", "device", "dtype", "dataset", "num_examples")},
+        **{name: getattr(command, name) for name in ("K", "num_steps", "output_dir")},
+    )
+    generator, stop = load_generator(GeneratorConfig(config.model, config.device, config.dtype)), Event()
+    path = Path(config.output_dir) / "table.json"
+    with stopping_on_interrupt(stop):
+        for name in command.families:
+            run = make_family(FAMILIES[name], config, generator, stop)
+            for reads in command.reads:
+                rows = kept_rows(path)
+                done = {row["predictor"] for row in rows if (row["family"], row["reads"]) == (name, reads)}
+                missing = [each for each in command.predictors if each not in done]
+                parts = split(run, reads) if missing and not stop.is_set() else None
+                for predictor in missing if parts else ():
+                    if stop.is_set():
+                        break
+                    print(f"Measuring {name}, {predictor} from the {reads}", file=sys.stderr)
+                    rows.append(family_row(run, parts, predictor, reads))
+                    write_safely(path, json.dumps(rows, indent=1).encode() + b"\n")
+    if stop.is_set():
+        print(f"Stopped. {CONTINUES}", file=sys.stderr)
+        return STOPPED
+    print(pd.DataFrame(kept_rows(path)).to_string(index=False))
+    return FINISHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""How well each family of targets can be learned: its row of the table."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from dcm_helpers.config import DiffuserConfig, OptimizerConfig, Reads
+from dcm_helpers.diffuser import Example, apart, examples_of_runs, written_from
+from dcm_helpers.errors import require
+from dcm_helpers.files import is_there, parsed_json, read_text
+from dcm_helpers.generator import Generator
+from dcm_helpers.runs import Run
+from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Contents
+from dcm_helpers.stats import Estimate, bootstrapped, mean, share
+from dcm_helpers.stm import joint_problems
+from dcm_helpers.targets.learnability import evaluations_from, evaluations_over, in_contents, in_predictions, radii
+from dcm_helpers.targets.predict import predicted
+
+HELD = 0.25
+"""Share of the articles, or topics, that is held out."""
+LOOKED = 24
+"""Held-out pairs whose basin is measured, and that are optimized from predictions: each costs a hundred evaluations."""
+RADII = tuple(0.05 * step for step in range(1, 17))
+OWN, PREDICTED = "own start", "predicted"
+KEYS = frozenset({"family", "reads", "predictor"})
+"""What tells a row of the table from another."""
+
+
+@dataclass(frozen=True)
+class Learnability:
+    """What a predictor makes of a family's held-out pairs."""
+
+    r2: Estimate
+    """Share of the squared distance from the mean that is predicted; the interval is over pairs."""
+    own_nearest: Estimate
+    """How often the own content is the nearest of all that were held out."""
+    within_radius: Estimate
+    """How often the error is smaller than half of the random errors that a content bears."""
+    apart: Estimate
+    """KL of the Generator's predictions, in nats a token."""
+    nats: Estimate
+    """What the pair's own texts cost, in nats a token, from the prediction as it is."""
+    exact: Estimate
+    """How often both texts are written exactly from it."""
+    evaluations: Estimate
+    """Evaluations until exact from the prediction, over those from the family's own start."""
+
+    def row(self) -> dict[str, str]:
+        """The figures as text."""
+        return {name: getattr(self, name).text(".3f") for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A family's examples: those that are learned from with their topics, and those that are held out."""
+
+    learned: list[Example]
+    topics: list[Hashable]
+    held: list[Example]
+
+
+def split(run: Run, reads: Reads, seed: int = 0) -> Split:
+    """A run's examples, whole topics held out; each is judged by its pair's own texts, whatever its content is for."""
+    examples, topics = examples_of_runs([run], DiffuserConfig(reads=reads), exact=False)
+    pairs = [run.pairs[each.problem.pair] for each in examples]
+    own = [
+        replace(each, problem=replace(problem, id=each.problem.id))
+        for each, problem in zip(examples, joint_problems(run.generator, pairs), strict=True)
+    ]
+    learned, held = apart(topics, HELD, seed)
+    return Split([own[i] for i in learned], [topics[i] for i in learned], [own[i] for i in held])
+
+
+def learnability(
+    generator: Generator, parts: Split, predictions: Contents, config: OptimizerConfig, seed: int = 0
+) -> Learnability:
+    """Measure predictions for what was held out.
+
+    Args:     config  that of the family: where its contents start
+    """
+    held, predictions = parts.held, predictions.to(generator.device, torch.float32)
+    table = in_contents(predictions, held, parts.learned)
+    written = written_from(generator, held, predictions)
+    by_problem = written.groupby("problem", sort=False)
+    order = torch.randperm(len(held), generator=seeded("looked at", seed))[:LOOKED].tolist()
+    some, theirs = [held[place] for place in order], predictions[order]
+    radius = radii(generator, some, RADII)
+    norms = torch.stack([each.content for each in some]).flatten(1).norm(dim=1)
+    errors = table["error"].to_numpy()[order] ** 0.5 / norms.numpy()
+    steps = evaluations_from(generator, some, config, {OWN: None, PREDICTED: theirs})
+    return Learnability(
+        r2=bootstrapped(r_squared, table["error"].to_numpy(), table["from_mean"].to_numpy()),
+        own_nearest=share(table["own_nearest"]),
+        within_radius=share(errors < radius),
+        apart=mean(in_predictions(generator, predictions, held).tolist()),
+        nats=mean(by_problem["nats"].mean()),
+        exact=share(by_problem["exact"].all()),
+        evaluations=evaluations_over(steps, PREDICTED, OWN),
+    )
+
+
+def r_squared(errors, from_mean):
+    """One minus the sum of squared errors over that from the mean, along the last axis."""
+    return 1 - errors.sum(-1) / from_mean.sum(-1)
+
+
+def family_row(run: Run, parts: Split, predictor: str, reads: Reads) -> dict[str, str]:
+    """A row of the table: what a predictor makes of a family's held-out pairs from a condition."""
+    predictions = predicted(predictor, parts.learned, parts.topics, parts.held)
+    found = learnability(run.generator, parts, predictions, run.optimizer)
+    counts = {"learned_from": len(parts.learned), "held_out": len(parts.held)}
+    return {"family": run.name, "reads": reads, "predictor": predictor, **counts, **found.row()}
+
+
+def kept_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of the table so far.
+
+    Raises:   InputError if it is damaged
+    """
+    if not is_there(path):
+        return []
+    rows = parsed_json(read_text(path), str(path), "delete it; it is measured again")
+    whole = isinstance(rows, list) and all(isinstance(row, dict) and row.keys() >= KEYS for row in rows)
+    require(whole, f"{path} is no table of learnability; delete it, and it is measured again")
+    return rows

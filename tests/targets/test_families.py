@@ -1,0 +1,106 @@
+"""Families of targets: each a run that goes on where it stopped, and a row of the table."""
+
+import dataclasses
+import threading
+
+import pytest
+import torch
+
+import dcm_helpers.learnability as command
+from dcm_helpers.config import DiffuserConfig
+from dcm_helpers.diffuser import examples_of_runs
+from dcm_helpers.errors import InputError
+from dcm_helpers.targets import (
+    FAMILIES,
+    REFINED_STEPS,
+    Family,
+    TargetsConfig,
+    cross_predicted,
+    kept_rows,
+    make_family,
+    split,
+)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return TargetsConfig(
+        model="tiny",
+        device="cpu",
+        dtype="float32",
+        num_examples=10,
+        num_steps=60,
+        output_dir=str(tmp_path_factory.mktemp("t")),
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(tiny, config):
+    return make_family(FAMILIES["shared"], config, tiny, threading.Event())
+
+
+def test_families_differ_in_one_thing():
+    assert list(FAMILIES)[:4] == ["apart", "shared", "near", "learned"]
+    assert all(family.after in ("", *FAMILIES) for family in FAMILIES.values())
+
+
+def test_a_family_is_a_run_with_a_content_for_every_pair(shared):
+    assert len(shared.records(2)) == 10 and all(record["stop_reason"] for record in shared.records(2))
+    starts = shared.starts
+    assert torch.equal(starts, starts[:1].expand_as(starts)), "they begin apart"
+
+
+def test_nobody_is_predicted_from_itself(shared):
+    examples, topics = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    before = cross_predicted("mean", examples, topics)
+    changed = [
+        dataclasses.replace(each, content=each.content + 100 * (topic == topics[0]))
+        for each, topic in zip(examples, topics, strict=True)
+    ]
+    after = cross_predicted("mean", changed, topics)
+    mine = [topic == topics[0] for topic in topics]
+    assert torch.equal(before[mine], after[mine]) and not torch.equal(before, after)
+
+
+def test_what_is_refined_begins_at_its_prediction(tiny, config, shared):
+    refined = Family("refined", "for a test", {"start": "shared", "num_steps": REFINED_STEPS}, after="shared")
+    stop = threading.Event()
+    with pytest.raises(InputError, match="not-made"):
+        make_family(dataclasses.replace(refined, after="not-made"), config, tiny, stop)
+    run = make_family(refined, config, tiny, stop)
+    examples, topics = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    begun = dict(zip((each.problem.id for each in examples), cross_predicted("ridge", examples, topics), strict=True))
+    for solution in run.solutions:
+        assert solution.record["steps"] <= REFINED_STEPS
+        moved = (solution.content - begun[solution.record["problem"]]).abs().max()
+        assert moved <= 1.01 * run.optimizer.lr * REFINED_STEPS * 3.2, "Adam moves no coordinate farther"
+
+
+def test_one_content_for_several_phrasings_is_judged_by_the_pair_s_own(tiny, config):
+    family = dataclasses.replace(FAMILIES["phrasings"], name="several", optimizer={"start": "shared"})
+    run = make_family(family, dataclasses.replace(config, num_examples=4, num_steps=5), tiny, threading.Event())
+    assert all(len(record["views"]) > 2 for record in run.records(2))
+    parts = split(run, "question")
+    assert all(len(each.problem.views) == 2 for each in parts.learned + parts.held)
+    arithmetic = dataclasses.replace(config, dataset="arithmetic")
+    with pytest.raises(InputError, match="have no other phrasings"):
+        make_family(dataclasses.replace(family, name="none"), arithmetic, tiny, threading.Event())
+
+
+def test_the_command_makes_measures_and_continues(tmp_path, capsys):
+    options = "--families shared --predictors mean ridge --reads question --model tiny --device cpu --dtype float32"
+    place = ["--num-examples", "10", "--num-steps", "60", "--output-dir", str(tmp_path)]
+    for _ in range(2):
+        assert command.main([*options.split(), *place]) == 0
+        told = capsys.readouterr()
+        rows = kept_rows(tmp_path / "table.json")
+        assert [row["predictor"] for row in rows] == ["mean", "ridge"]
+    assert "Measuring" not in told.err, "what was measured is measured again"
+    figures = rows[0].keys() - {"family", "reads", "predictor", "learned_from", "held_out"}
+    assert figures == {"r2", "own_nearest", "within_radius", "apart", "nats", "exact", "evaluations"}
+    assert rows[0]["learned_from"] + rows[0]["held_out"] == 10 and rows[0]["r2"].startswith(("0.000", "-0.0"))
+    (tmp_path / "table.json").write_text("[1]")
+    assert command.main([*options.split(), *place]) == 2
+    assert "no table of learnability" in capsys.readouterr().err
+    assert command.main(["--families", "none", *place]) == 2
+    assert "expected some of apart, shared" in capsys.readouterr().err
