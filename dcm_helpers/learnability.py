@@ -34,7 +34,7 @@ class Command:
     )
     """Families, in this order; one that follows another needs that one."""
     predictors: tuple[str, ...] = ("mean", "nearest pair", "ridge")
-    """What predicts contents from conditions: their mean, the content of the pair that is most alike, ridge regression."""
+    """What predicts contents from conditions: their mean, the most similar pair's, ridge regression."""
     reads: tuple[Reads, ...] = ("pair", "passage", "question")
     """Conditions: the whole pair, an upper bound; the passage and the question; the question alone."""
     model: str = "smollm2-135m"
