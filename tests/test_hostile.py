@@ -203,7 +203,7 @@ def gone_on_with(folder, generator):
 
 
 def flags_of(main):
-    """All flags that a command's help names, but those that only cost time."""
+    """All flags that a command's help names."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         main(["--help"])

@@ -1,4 +1,4 @@
-"""What a Diffuser reads of a pair: states of the frozen Generator at the tokens of a prompt."""
+"""What a Diffuser reads of a pair: states of the frozen Generator at the tokens of a text."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator, blocks_of
 from dcm_helpers.pairs import Pair
 from dcm_helpers.shapes import Bool, Float, Tensor
-from dcm_helpers.stm import Row, for_each_row, lay_out, text_prompts
+from dcm_helpers.stm import Row, for_each_row, lay_out
 
 States = Float[Tensor, "X Y"]
 """States of one condition: X positions of width Y."""
@@ -23,15 +23,17 @@ class Reached(Exception):
 
 
 def condition_ids(generator: Generator, pair: Pair, reads: Reads) -> tuple[int, ...]:
-    """Token ids of a condition: the prompt that asks for the answer, with the passage or without, or the whole pair.
+    """Token ids of a condition: the question, and after it the passage or, as an upper bound, the answer.
+
+    The question comes first, since a causal Generator then reads the passage knowing what is asked: of eight facts, a
+    linear map of its states at layer 16 picks the asked one in 98 % (SmolLM2; results/MEASUREMENTS.md).
 
     Raises:   InputError if the passage is to be read and the pair has none
     """
-    prompts = text_prompts(pair)["answer"]
-    prompt = prompts["full_context" if reads == "passage" else "question_only"]
-    require(prompt is not None, f"pair {pair.id!r} has no context, which is to be read; use --reads question")
-    ids = generator.prompt_ids(*prompt)
-    return ids + generator.target_ids(pair.answer) if reads == "pair" else ids
+    lacks = reads == "passage" and not pair.context
+    require(not lacks, f"pair {pair.id!r} has no context, which is to be read; use --reads question")
+    after = {"question": "", "passage": f"\n{pair.context}", "pair": f"\n{pair.answer}"}[reads]
+    return generator.bos_ids + generator.text_ids(pair.question + after)
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ import torch
 from dcm_helpers.config import DiffuserConfig, NetworkConfig
 from dcm_helpers.diffuser import (
     Training,
-    condition_ids,
     contents_of,
     examples_of_runs,
     exchanged_conditions,
@@ -43,7 +42,7 @@ def test_prompts_are_judged_alike(example, examples):
     pairs = [example.pairs[each.problem.pair] for each in examples]
     views = [each.problem.view("answer") for each in examples]
     asked = [
-        (each.problem.id, view, condition_ids(generator, pair, "question"))
+        (each.problem.id, view, generator.prompt_ids(pair.question, "Answer"))
         for each, view, pair in zip(examples, views, pairs, strict=True)
     ]
     found = written_after(generator, asked)
