@@ -7,6 +7,7 @@ examples   what it learns from
 diffuser   from noise to contents, with what was trained
 training   one step of training, and what is measured
 judged     what is written from contents and after prompts; whether a Diffuser reads, replays or averages
+ladder     a Diffuser beside what needs none: the table of a rung
 kept       a Diffuser on disk
 session    training in a folder, that goes on where it stopped
 """

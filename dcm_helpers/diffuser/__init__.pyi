@@ -27,6 +27,10 @@ from .kept import keep_state as keep_state
 from .kept import load_diffuser as load_diffuser
 from .kept import restore_state as restore_state
 from .kept import settings_of as settings_of
+from .ladder import Rung as Rung
+from .ladder import from_contents as from_contents
+from .ladder import from_text as from_text
+from .ladder import ladder_rows as ladder_rows
 from .network import Network as Network
 from .session import train as train
 from .training import Training as Training

@@ -5,12 +5,16 @@ import dataclasses
 import pytest
 import torch
 
-from dcm_helpers.config import DiffuserConfig, NetworkConfig
+from dcm_helpers.config import DiffuserConfig, NetworkConfig, OptimizerConfig
 from dcm_helpers.diffuser import (
+    Rung,
     Training,
     contents_of,
     examples_of_runs,
     exchanged_conditions,
+    from_contents,
+    from_text,
+    ladder_rows,
     nearness,
     sharpness,
     written_after,
@@ -83,3 +87,31 @@ def test_one_that_averages_makes_one_thing(example, examples):
     assert sharpness(noisy, examples, 64, 2).mean() == pytest.approx(1, abs=0.1), "what it makes is the noise"
     with pytest.raises(InputError, match="2 or more"):
         sharpness(training.diffuser, examples, 1, 2)
+
+
+def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
+    generator = example.generator
+    paired = [(example.pairs[each.problem.pair], each) for each in examples]
+    rung = Rung(paired[:3], paired[3:])
+    training = Training(generator, CONFIG, Scale.of(contents_of(examples)), examples[0].condition.shape[1])
+    settings = OptimizerConfig(K=8, num_steps=3)
+    tables = dict(from_text(generator, rung, settings)) | dict(
+        from_contents(generator, rung, {"a Diffuser": training.diffuser}, steps=2)
+    )
+    assert list(tables) == [
+        "question as text",
+        "question as text after a task-level prompt",
+        "passage and question as text",
+        "passage and question as text after a task-level prompt",
+        "the mean content of training",
+        "what optimization finds",
+        "a Diffuser",
+        "a Diffuser, conditions exchanged",
+        "a Diffuser, the nearest content of training in its place",
+    ]
+    topics = {each.problem.id: pair.topic for pair, each in paired}
+    (question, answer) = ladder_rows("x", tables["what optimization finds"], topics)
+    assert question["kind"] == "question" and answer["n"] == len(paired) - 3 and answer["intervals over"] == "pairs"
+    assert question["exact"].startswith("1.000") and answer["f1"].startswith("1.000")
+    with pytest.raises(InputError, match="learned from and judged on"):
+        Rung(paired, paired[:1])
