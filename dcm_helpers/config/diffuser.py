@@ -45,8 +45,8 @@ class DiffuserConfig:
     """Its condition: the 'question'; the 'passage' and the question; or, as an upper bound, the whole 'pair'."""
     writes: Literal["both", "answer"] = "both"
     """What is to be written from its contents: question and answer, or the answer alone."""
-    layer: int = 0
-    """The Generator's layer whose states of the condition are read; 0: its embeddings."""
+    depth: float = 0.5
+    """After which share of the Generator's layers the condition's states are read; 0: its embeddings, 1: after all."""
     targets: float = 1.0
     """Weight of the distance to stored contents; 0: none are needed."""
     entropy: float = 0.0
@@ -72,7 +72,8 @@ class DiffuserConfig:
         require_types(self)
         for name in ("steps", "batch", "heard"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("layer", "targets", "entropy", "decay"):
+        require(0 <= self.depth <= 1, f"depth is {self.depth}; expected a number from 0 to 1")
+        for name in ("targets", "entropy", "decay"):
             require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; expected 0 or more")
         require(self.targets + self.entropy > 0, "targets and entropy are both 0; give one of them a weight")
         require(

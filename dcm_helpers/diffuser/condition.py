@@ -37,15 +37,15 @@ def condition_ids(generator: Generator, pair: Pair, reads: Reads) -> tuple[int, 
 
 
 @torch.no_grad()
-def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], layer: int) -> list[States]:
-    """States of token rows after one of the Generator's layers, in bfloat16 on the CPU; 0 gives embeddings.
+def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], depth: float) -> list[States]:
+    """States of token rows after a share of the Generator's layers, in bfloat16 on the CPU; 0 gives embeddings.
 
-    Blocks after that layer are not computed.
+    Blocks after that are not computed.
 
-    Raises:   InputError if it has no such layer, or a row is longer than its window
+    Raises:   InputError if a row is longer than its window
     """
-    blocks = blocks_of(generator.model) if layer else []
-    require(layer <= len(blocks), f"layer is {layer}; {generator.name} has {len(blocks)}, and 0 stands for embeddings")
+    blocks = blocks_of(generator.model)
+    layer = round(depth * len(blocks))
     longest = max(map(len, ids), default=0)
     require(longest <= generator.window, f"a condition has {longest} tokens; {generator.name} reads {generator.window}")
     if not layer:

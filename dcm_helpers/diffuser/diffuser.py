@@ -41,7 +41,7 @@ class Diffuser:
     def conditions(self, generator: Generator, pairs: Sequence[Pair]) -> list[States]:
         """What it reads of pairs."""
         ids = [condition_ids(generator, pair, self.config.reads) for pair in pairs]
-        return states_of(generator, ids, self.config.layer)
+        return states_of(generator, ids, self.config.depth)
 
     def walk(
         self, conditions: Sequence[States], noise: Contents, steps: int = STEPS, guidance: float = 1.0

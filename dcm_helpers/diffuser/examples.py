@@ -109,7 +109,7 @@ def examples_of(
     Raises:   InputError as :func:`condition_ids` and :func:`states_of`
     """
     ids = [condition_ids(generator, pair, config.reads) for pair in pairs]
-    problems, states = joint_problems(generator, pairs, config.modes), states_of(generator, ids, config.layer)
+    problems, states = joint_problems(generator, pairs, config.modes), states_of(generator, ids, config.depth)
     found = [contents[pair.id] if contents else None for pair in pairs]
     return [Example(*each) for each in zip(problems, states, found, strict=True)]
 
@@ -133,7 +133,7 @@ def examples_of_runs(
         )
         found = [each for each in run.solutions if each.record["reconstructed"] or not exact]
         pairs = [run.pairs[each.problem.pair] for each in found]
-        conditions = states_of(generator, [condition_ids(generator, p, config.reads) for p in pairs], config.layer)
+        conditions = states_of(generator, [condition_ids(generator, p, config.reads) for p in pairs], config.depth)
         for solution, pair, states in zip(found, pairs, conditions, strict=True):
             views = tuple(view for view in solution.problem.views if view.kind in config.modes.values())
             examples.append(Example(replace(solution.problem, views=views), states, solution.content))

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from dcm_helpers.config import DiffuserConfig
 from dcm_helpers.diffuser import condition_ids, states_of
 from dcm_helpers.errors import InputError
 
@@ -17,7 +18,7 @@ def ids(tiny64, pairs):
 @pytest.mark.parametrize("layer", [0, 1, 3])
 def test_states_are_those_that_the_generator_computes(tiny64, ids, layer):
     assert len({len(row) for row in ids}) > 1, "nothing is padded"
-    for row, states in zip(ids, states_of(tiny64, ids, layer), strict=True):
+    for row, states in zip(ids, states_of(tiny64, ids, layer / 4), strict=True):
         with torch.no_grad():
             output = tiny64.model(input_ids=torch.tensor([row]), output_hidden_states=True)
         assert states.shape == (len(row), tiny64.width) and states.dtype is torch.bfloat16
@@ -26,7 +27,7 @@ def test_states_are_those_that_the_generator_computes(tiny64, ids, layer):
 
 def test_the_generator_is_whole_again(tiny64, ids):
     before = [len(module._forward_hooks) for module in tiny64.model.modules()]
-    states_of(tiny64, ids, 1)
+    states_of(tiny64, ids, 0.25)
     assert [len(module._forward_hooks) for module in tiny64.model.modules()] == before
     assert tiny64.model(input_ids=torch.tensor([ids[0]])).logits.shape[1] == len(ids[0])
 
@@ -43,7 +44,7 @@ def test_the_question_comes_first(tiny64, pairs):
 def test_what_is_not_there_is_named(tiny64, pairs):
     with pytest.raises(InputError, match="has no context"):
         condition_ids(tiny64, dataclasses.replace(pairs[0], context=""), "passage")
-    with pytest.raises(InputError, match="layer is 9; tiny has 4"):
-        states_of(tiny64, [(1, 2)], 9)
+    with pytest.raises(InputError, match="depth is 2"):
+        DiffuserConfig(depth=2)
     with pytest.raises(InputError, match="reads 512"):
         states_of(tiny64, [(1,) * (tiny64.window + 1)], 0)
