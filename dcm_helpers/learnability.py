@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Literal
 
 import tyro
 
-from dcm_helpers.config import Reads, with_names
+from dcm_helpers.config import NetworkConfig, Reads, with_names
 from dcm_helpers.errors import require
 from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
 
@@ -33,8 +33,9 @@ class Command:
         "refined-3",
     )
     """Families, in this order; one that follows another needs that one."""
-    predictors: tuple[str, ...] = ("mean", "nearest pair", "ridge")
-    """What predicts contents from conditions: their mean, the most similar pair's, ridge regression."""
+    predictors: tuple[str, ...] = ("mean", "nearest pair", "ridge", "network", "end to end", "flow")
+    """What predicts contents from conditions: their mean, the most similar pair's, ridge regression; and one network
+    that learns from targets, or through the Generator without targets, or from noise to targets."""
     reads: tuple[Reads, ...] = ("pair", "passage", "question")
     """Conditions: the whole pair, an upper bound; the passage and the question; the question alone."""
     model: str = "smollm2-135m"
@@ -51,13 +52,16 @@ class Command:
     """Content slots."""
     num_steps: int = 300
     """Steps that one content may take at most."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train_steps: int = 2500
+    """Steps of 16 examples that a network is trained."""
     output_dir: str = "results/targets"
     """Folder of the families and of the table."""
 
     def __post_init__(self):
         for name in ("families", "predictors", "reads"):
             require(bool(getattr(self, name)), f"{name} names nothing; leave it out, or name some")
-        for name in ("num_examples", "K", "num_steps"):
+        for name in ("num_examples", "K", "num_steps", "train_steps"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
 
 
@@ -75,10 +79,19 @@ def learnability(arguments: Sequence[str] | None) -> int:
     from dcm_helpers.config import GeneratorConfig
     from dcm_helpers.files import write_safely
     from dcm_helpers.generator import load_generator
-    from dcm_helpers.targets import FAMILIES, PREDICTORS, TargetsConfig, family_row, kept_rows, make_family, split
+    from dcm_helpers.targets import (
+        FAMILIES,
+        PREDICTORS,
+        SETTINGS,
+        TargetsConfig,
+        family_row,
+        kept_rows,
+        make_family,
+        split,
+    )
     from dcm_helpers.watch import stopping_on_interrupt
 
-    for what, known in (("families", FAMILIES), ("predictors", PREDICTORS)):
+    for what, known in (("families", FAMILIES), ("predictors", {**PREDICTORS, **SETTINGS})):
         unknown = [name for name in getattr(command, what) if name not in known]
         require(not unknown, f"{what} names {unknown[:1]}; expected some of {', '.join(known)}")
     config = TargetsConfig(
@@ -96,10 +109,11 @@ def learnability(arguments: Sequence[str] | None) -> int:
                 missing = [each for each in command.predictors if each not in done]
                 parts = split(run, reads) if missing and not stop.is_set() else None
                 for predictor in missing if parts else ():
-                    if stop.is_set():
-                        break
                     print(f"Measuring {name}, {predictor} from the {reads}", file=sys.stderr)
-                    rows.append(family_row(run, parts, predictor, reads))
+                    row = family_row(run, parts, predictor, reads, command.network, command.train_steps, stop)
+                    if row is None or stop.is_set():
+                        break
+                    rows.append(row)
                     write_safely(path, json.dumps(rows, indent=1).encode() + b"\n")
     if stop.is_set():
         print(f"Stopped. {CONTINUES}", file=sys.stderr)

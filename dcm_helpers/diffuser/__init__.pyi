@@ -23,9 +23,7 @@ from .judged import written_from as written_from
 from .kept import generator_of as generator_of
 from .kept import keep_best as keep_best
 from .kept import keep_settings as keep_settings
-from .kept import keep_state as keep_state
 from .kept import load_diffuser as load_diffuser
-from .kept import restore_state as restore_state
 from .kept import settings_of as settings_of
 from .ladder import Rung as Rung
 from .ladder import from_contents as from_contents

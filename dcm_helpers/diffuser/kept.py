@@ -1,4 +1,4 @@
-"""A Diffuser on disk: what it is (JSON), how far its training is (safetensors), its measures step by step (JSONL)."""
+"""A Diffuser on disk: what it is (JSON), and its weights (safetensors)."""
 
 import dataclasses
 import json
@@ -13,13 +13,11 @@ from dcm_helpers.config import DiffuserConfig, GeneratorConfig, NetworkConfig
 from dcm_helpers.diffuser.diffuser import Diffuser
 from dcm_helpers.diffuser.examples import Scale
 from dcm_helpers.diffuser.network import Network
-from dcm_helpers.diffuser.training import Training
 from dcm_helpers.errors import InputError, require
-from dcm_helpers.files import is_there, json_line, parsed_json, read_text, write_safely
+from dcm_helpers.files import is_there, parsed_json, read_text, write_safely
 from dcm_helpers.generator import Generator, load_generator
 
-SETTINGS, STATE, BEST, LOG = "diffuser.json", "training.safetensors", "best.safetensors", "log.jsonl"
-MOMENTS = ("exp_avg", "exp_avg_sq")
+SETTINGS, BEST = "diffuser.json", "best.safetensors"
 PROGRESS = "progress"
 MEAN = "scale.mean"
 
@@ -52,45 +50,6 @@ def keep_settings(folder: Path, settings: Mapping) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_safely(path, json.dumps(wanted, indent=2).encode() + b"\n")
-
-
-def keep_state(folder: Path, training: Training, measures: list[dict], best: Mapping | None) -> None:
-    """Put all that training needs to go on into one file, which is the old one or the new one whatever happens."""
-    tensors = {}
-    for prefix, network in (("weights", training.network), ("average", training.average)):
-        tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
-    for name, parameter in training.network.named_parameters():
-        state = training.adam.state.get(parameter, {})
-        tensors |= {f"{moment}.{name}": state[moment] for moment in MOMENTS if moment in state}
-    progress = {"step": training.step, "best": best}
-    write_safely(folder / STATE, save(on_cpu(tensors), {PROGRESS: json.dumps(progress)}))
-    write_safely(folder / LOG, b"".join(map(json_line, measures)))
-
-
-def restore_state(folder: Path, training: Training) -> tuple[list[dict], dict | None]:
-    """Let training go on from where it was kept; from the beginning where nothing was.
-
-    Returns:  the measures so far, and the best of them
-    Raises:   InputError if what was kept cannot be read
-    """
-    path = folder / STATE
-    if not is_there(path):
-        return [], None
-    progress, tensors = tensors_of(path)
-    device = training.generator.device
-    try:
-        for prefix, network in (("weights", training.network), ("average", training.average)):
-            network.load_state_dict({name: tensors[f"{prefix}.{name}"].to(device) for name in network.state_dict()})
-        training.step = progress["step"]
-        for name, parameter in training.network.named_parameters():
-            if f"{MOMENTS[0]}.{name}" in tensors:
-                moments = {moment: tensors[f"{moment}.{name}"].to(device) for moment in MOMENTS}
-                training.adam.state[parameter] = {"step": torch.tensor(float(training.step)), **moments}
-    except (LookupError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it, and training begins anew") from error
-    lines = read_text(folder / LOG).splitlines() if is_there(folder / LOG) else []
-    measures = [parsed_json(line, str(folder / LOG), "delete it") for line in lines]
-    return [each for each in measures if each["step"] <= training.step], progress["best"]
 
 
 def keep_best(folder: Path, diffuser: Diffuser) -> None:

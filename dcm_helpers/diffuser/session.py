@@ -1,15 +1,23 @@
 """Training in a folder: begun or continued, measured on what is held out, kept as it goes."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
+import torch
+from safetensors.torch import save
+
 from dcm_helpers.diffuser.examples import Example, Examples
-from dcm_helpers.diffuser.kept import keep_best, keep_state, restore_state
+from dcm_helpers.diffuser.kept import PROGRESS, keep_best, on_cpu, tensors_of
 from dcm_helpers.diffuser.training import Training, held_out
+from dcm_helpers.errors import InputError
+from dcm_helpers.files import is_there, json_line, parsed_json, read_text, write_safely
 from dcm_helpers.watch import ProgressLine
 
+STATE, LOG = "training.safetensors", "log.jsonl"
+MOMENTS = ("exp_avg", "exp_avg_sq")
 MEASURES = 50
 """How often a training is measured on what is held out."""
 
@@ -53,3 +61,42 @@ def train(
                 kept = time.monotonic()
     keep_state(folder, training, measures, best)
     return measures
+
+
+def keep_state(folder: Path, training: Training, measures: list[dict], best: Mapping | None) -> None:
+    """Put all that training needs to go on into one file, which is the old one or the new one whatever happens."""
+    tensors = {}
+    for prefix, network in (("weights", training.network), ("average", training.average)):
+        tensors |= {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+    for name, parameter in training.network.named_parameters():
+        state = training.adam.state.get(parameter, {})
+        tensors |= {f"{moment}.{name}": state[moment] for moment in MOMENTS if moment in state}
+    progress = {"step": training.step, "best": best}
+    write_safely(folder / STATE, save(on_cpu(tensors), {PROGRESS: json.dumps(progress)}))
+    write_safely(folder / LOG, b"".join(map(json_line, measures)))
+
+
+def restore_state(folder: Path, training: Training) -> tuple[list[dict], dict | None]:
+    """Let training go on from where it was kept; from the beginning where nothing was.
+
+    Returns:  the measures so far, and the best of them
+    Raises:   InputError if what was kept cannot be read
+    """
+    path = folder / STATE
+    if not is_there(path):
+        return [], None
+    progress, tensors = tensors_of(path)
+    device = training.generator.device
+    try:
+        for prefix, network in (("weights", training.network), ("average", training.average)):
+            network.load_state_dict({name: tensors[f"{prefix}.{name}"].to(device) for name in network.state_dict()})
+        training.step = progress["step"]
+        for name, parameter in training.network.named_parameters():
+            if f"{MOMENTS[0]}.{name}" in tensors:
+                moments = {moment: tensors[f"{moment}.{name}"].to(device) for moment in MOMENTS}
+                training.adam.state[parameter] = {"step": torch.tensor(float(training.step)), **moments}
+    except (LookupError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it, and training begins anew") from error
+    lines = read_text(folder / LOG).splitlines() if is_there(folder / LOG) else []
+    measures = [parsed_json(line, str(folder / LOG), "delete it") for line in lines]
+    return [each for each in measures if each["step"] <= training.step], progress["best"]

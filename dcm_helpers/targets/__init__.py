@@ -3,6 +3,7 @@
 table         the ways, by name
 families      making them, each a run folder
 predict       contents from conditions: the mean, the nearest pair's, and by ridge regression
+network       contents by networks that are trained
 learnability  how near predictions come, in the contents' own terms and in the Generator's
 measuring     a family's row of the table
 """

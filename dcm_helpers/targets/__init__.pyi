@@ -11,6 +11,8 @@ from .measuring import family_row as family_row
 from .measuring import kept_rows as kept_rows
 from .measuring import learnability as learnability
 from .measuring import split as split
+from .network import SETTINGS as SETTINGS
+from .network import network_predicted as network_predicted
 from .predict import PREDICTORS as PREDICTORS
 from .predict import features as features
 from .predict import predicted as predicted

@@ -3,10 +3,11 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import torch
 
-from dcm_helpers.config import DiffuserConfig, OptimizerConfig, Reads
+from dcm_helpers.config import DiffuserConfig, NetworkConfig, OptimizerConfig, Reads
 from dcm_helpers.diffuser import Example, apart, examples_of_runs, written_from
 from dcm_helpers.errors import require
 from dcm_helpers.files import is_there, parsed_json, read_text
@@ -17,7 +18,8 @@ from dcm_helpers.shapes import Contents
 from dcm_helpers.stats import Estimate, bootstrapped, mean, share
 from dcm_helpers.stm import joint_problems
 from dcm_helpers.targets.learnability import evaluations_from, evaluations_over, in_contents, in_predictions, radii
-from dcm_helpers.targets.predict import predicted
+from dcm_helpers.targets.network import network_predicted
+from dcm_helpers.targets.predict import PREDICTORS, predicted
 
 HELD = 0.25
 """Share of the articles, or topics, that is held out."""
@@ -107,9 +109,23 @@ def r_squared(errors, from_mean):
     return 1 - errors.sum(-1) / from_mean.sum(-1)
 
 
-def family_row(run: Run, parts: Split, predictor: str, reads: Reads) -> dict[str, str]:
-    """A row of the table: what a predictor makes of a family's held-out pairs from a condition."""
-    predictions = predicted(predictor, parts.learned, parts.topics, parts.held)
+def family_row(
+    run: Run, parts: Split, predictor: str, reads: Reads, network: NetworkConfig, steps: int, stop: Event
+) -> dict[str, str] | None:
+    """A row of the table: what a predictor makes of a family's held-out pairs from a condition.
+
+    Args:     network, steps  of those that are networks, which are trained beside the run first
+    Returns:  None once ``stop`` is set
+    """
+    if predictor in PREDICTORS:
+        predictions = predicted(predictor, parts.learned, parts.topics, parts.held)
+    else:
+        name = f"{run.name}-{reads}-{predictor.replace(' ', '-')}"
+        folder = run.folder.path.parent / "networks" / name
+        given = (run.generator, parts.learned, parts.topics, parts.held)
+        predictions = network_predicted(predictor, folder, *given, reads, network, steps, stop)
+    if predictions is None:
+        return None
     found = learnability(run.generator, parts, predictions, run.optimizer)
     counts = {"learned_from": len(parts.learned), "held_out": len(parts.held)}
     return {"family": run.name, "reads": reads, "predictor": predictor, **counts, **found.row()}

@@ -29,7 +29,8 @@ from dcm_helpers.diffuser import (
     settings_of,
     train,
 )
-from dcm_helpers.diffuser.kept import BEST, STATE
+from dcm_helpers.diffuser.kept import BEST
+from dcm_helpers.diffuser.session import STATE
 from dcm_helpers.errors import InputError
 from dcm_helpers.pairs import make_fact
 from dcm_helpers.stm import lay_out, scored, target_logits, view_rows

@@ -88,13 +88,16 @@ def test_one_content_for_several_phrasings_is_judged_by_the_pair_s_own(tiny, con
 
 
 def test_the_command_makes_measures_and_continues(tmp_path, capsys):
-    options = "--families shared --predictors mean ridge --reads question --model tiny --device cpu --dtype float32"
-    place = ["--num-examples", "10", "--num-steps", "60", "--output-dir", str(tmp_path)]
+    options = (
+        "--families shared --predictors mean ridge network --reads question --model tiny --device cpu --dtype float32"
+    )
+    small = ["--network.width", "16", "--network.blocks", "1", "--network.heads", "2", "--train-steps", "3"]
+    place = [*small, "--num-examples", "10", "--num-steps", "60", "--output-dir", str(tmp_path)]
     for _ in range(2):
         assert command.main([*options.split(), *place]) == 0
         told = capsys.readouterr()
         rows = kept_rows(tmp_path / "table.json")
-        assert [row["predictor"] for row in rows] == ["mean", "ridge"]
+        assert [row["predictor"] for row in rows] == ["mean", "ridge", "network"]
     assert "Measuring" not in told.err, "what was measured is measured again"
     figures = rows[0].keys() - {"family", "reads", "predictor", "learned_from", "held_out"}
     assert figures == {"r2", "own_nearest", "within_radius", "apart", "nats", "exact", "evaluations"}
