@@ -68,12 +68,13 @@ def train_diffuser(arguments: Sequence[str] | None) -> int:
     """Train until all steps are done, and say how well it does on what is held out."""
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.train_diffuser")
     # imported here: it takes seconds, which --help should not
-    from dcm_helpers.diffuser import Training, keep_settings, settings_of, train
+    from dcm_helpers.diffuser import USUAL, Training, keep_settings, settings_of, train, usual_of
     from dcm_helpers.watch import stopping_on_interrupt
 
     generator, examples, held, scale, learned_from = of_runs(command) if command.runs else of_facts(command)
     keep_settings(command.output, settings_of(generator, command.diffuser, scale, learned_from))
-    training = Training(generator, command.diffuser, scale, held[0].condition.shape[1])
+    usual = usual_of([each.condition for each in examples.of_step(0, USUAL)])
+    training = Training(generator, command.diffuser, scale, usual)
     size = sum(parameter.numel() for parameter in training.network.parameters())
     print(f"{size / 1e6:.1f} M weights, learned for {generator.name} from {learned_from}", file=sys.stderr)
     stop = Event()

@@ -29,7 +29,9 @@ from .ladder import Rung as Rung
 from .ladder import from_contents as from_contents
 from .ladder import from_text as from_text
 from .ladder import ladder_rows as ladder_rows
+from .network import USUAL as USUAL
 from .network import Network as Network
+from .network import usual_of as usual_of
 from .session import train as train
 from .training import Training as Training
 from .training import cross_entropy as cross_entropy

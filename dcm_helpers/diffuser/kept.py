@@ -103,8 +103,7 @@ def load_diffuser(folder: Path | str, generator: Generator) -> Diffuser:
     _, tensors = tensors_of(folder / BEST)
     try:
         mean = tensors.pop(MEAN)
-        width = tensors["read_condition.1.weight"].shape[1]
-        network = Network(*mean.shape, width, config.network)
+        network = Network(*mean.shape, tensors["usual"], config.network)
         network.load_state_dict(tensors)
     except (LookupError, RuntimeError) as error:
         raise InputError(f"{folder / BEST} is damaged: {error}") from error

@@ -4,6 +4,8 @@ K slots attend to each other and to the positions of the condition in every bloc
 what each block reads. Slots are positions, not a set: each has a learned vector of its own.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -11,6 +13,13 @@ from torch.nn import functional as F
 from dcm_helpers.config import NetworkConfig
 from dcm_helpers.shapes import Bool, Contents, Float, Tensor
 
+FARTHEST = 8.0
+"""What lies farther from the middle of a state's coordinate, in its spreads, is read as lying so far: the first token's
+states are a hundred times as long as others."""
+USUAL = 64
+"""Conditions of which it is told what is usual in them."""
+NORMAL = 1.4826
+"""A normal distribution's standard deviation, in median distances from its median."""
 PARTS = ("self", "cross", "mlp")
 """What a block is made of; a time shifts, scales and weighs each."""
 
@@ -18,13 +27,15 @@ PARTS = ("self", "cross", "mlp")
 class Network(nn.Module):
     """Estimates clean contents, in standard units, from noisy ones, the time, an earlier estimate and a condition."""
 
-    def __init__(self, K: int, D: int, condition_width: int, config: NetworkConfig):
+    def __init__(self, K: int, D: int, usual: Float[Tensor, "2 Y"], config: NetworkConfig):
+        """Args:     usual  of each coordinate of a condition's states its middle and its spread, as :func:`usual_of`"""
         super().__init__()
         H = config.width
+        self.register_buffer("usual", usual)
         self.slots = nn.Parameter(0.02 * torch.randn(K, H))
         self.nothing = nn.Parameter(0.02 * torch.randn(1, H))
         self.read_content = nn.Linear(2 * D, H)
-        self.read_condition = nn.Sequential(nn.RMSNorm(condition_width), nn.Linear(condition_width, H))
+        self.read_condition = nn.Linear(usual.shape[1], H)
         self.read_time = nn.Sequential(nn.Linear(H, H), nn.SiLU(), nn.Linear(H, H), nn.SiLU())
         self.modulate = nn.Linear(H, 3 * len(PARTS) * H)
         self.blocks = nn.ModuleList(Block(H, config.heads) for _ in range(config.blocks))
@@ -49,7 +60,9 @@ class Network(nn.Module):
         H = self.slots.shape[1]
         shifts = self.modulate(self.read_time(waves(1000 * time, H))).unflatten(1, (3 * len(PARTS), 1, H)).unbind(1)
         places = torch.arange(condition.shape[1], device=condition.device, dtype=noisy.dtype)
-        read = self.read_condition(condition) + waves(places, H)
+        middle, spread = self.usual
+        standard = ((condition - middle) / spread).clamp(-FARTHEST, FARTHEST)
+        read = self.read_condition(standard) + waves(places, H)
         # a row that attends to nothing would be no number; this is there for all, and alone where nothing is told
         read = torch.cat([self.nothing.expand(len(read), 1, -1), read], 1)
         seen = F.pad(told, (1, 0), value=True)[:, None, None]
@@ -112,3 +125,15 @@ def waves(values: Float[Tensor, " N"], width: int) -> Float[Tensor, "N H"]:
     rates = 10_000.0 ** (-torch.arange(count, device=values.device, dtype=values.dtype) / count)
     angles = values[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+def usual_of(conditions: Sequence[Float[Tensor, "X Y"]]) -> Float[Tensor, "2 Y"]:
+    """Of each coordinate of some conditions' states the median, and the median distance from it in standard deviations.
+
+    A Generator's states have coordinates that are forty times as large as others and hardly change; without this they
+    would be most of what is read.
+    """
+    states = torch.cat([each.float() for each in conditions])
+    middle = states.median(0).values
+    spread = (states - middle).abs().median(0).values * NORMAL
+    return torch.stack([middle, spread.clamp(min=1e-3 * spread.median().clamp(min=1e-6))])

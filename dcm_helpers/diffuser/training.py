@@ -36,7 +36,8 @@ class Training:
     generator: Generator
     config: DiffuserConfig
     scale: Scale
-    condition_width: int
+    usual: Float[Tensor, "2 Y"]
+    """Of the states of conditions, see :func:`usual_of`."""
     step: int = 0
     network: Network = field(init=False)
     average: Network = field(init=False)
@@ -46,7 +47,7 @@ class Training:
         K, D = self.scale.mean.shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeded("diffuser", self.config.seed).initial_seed() % 2**63)
-            network = Network(K, D, self.condition_width, self.config.network)
+            network = Network(K, D, self.usual, self.config.network)
         self.network, self.scale = network.to(self.generator.device), self.scale.to(self.generator.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.adam = torch.optim.AdamW(

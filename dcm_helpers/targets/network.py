@@ -8,6 +8,7 @@ import torch
 
 from dcm_helpers.config import DiffuserConfig, NetworkConfig, Reads
 from dcm_helpers.diffuser import (
+    USUAL,
     Example,
     Kept,
     Scale,
@@ -18,6 +19,7 @@ from dcm_helpers.diffuser import (
     load_diffuser,
     settings_of,
     train,
+    usual_of,
 )
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
@@ -62,7 +64,8 @@ def network_predicted(
     scale = Scale.of(contents_of(examples))
     learned_from = {"examples": len(examples), "asked": sorted(each.problem.id for each in asked)[:1]}
     keep_settings(folder, settings_of(generator, config, scale, learned_from))
-    training = Training(generator, config, scale, learned[0].condition.shape[1])
+    usual = usual_of([each.condition for each in examples[:USUAL]])
+    training = Training(generator, config, scale, usual)
     judges = [learned[place] for place in chosen_on[:JUDGED]]
     train(folder, training, Kept(examples, config.seed), judges, stop)
     if stop.is_set():

@@ -54,7 +54,7 @@ def test_a_network_recovers_the_mixture_that_its_condition_names():
     torch.manual_seed(0)
     centers = torch.tensor([[[1.0, 1.0], [1.0, -1.0]], [[-1.0, 1.0], [-1.0, -1.0]]])  # label, component, coordinate
     condition = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
-    network = Network(1, 2, 2, NetworkConfig(width=32, blocks=2, heads=2))
+    network = Network(1, 2, torch.tensor([[0.0, 0.0], [1.0, 1.0]]), NetworkConfig(width=32, blocks=2, heads=2))
     adam = torch.optim.Adam(network.parameters(), 3e-3)
     random, count = torch.Generator().manual_seed(1), 256
     told = torch.ones(count, 1, dtype=torch.bool)

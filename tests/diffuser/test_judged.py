@@ -17,6 +17,7 @@ from dcm_helpers.diffuser import (
     ladder_rows,
     nearness,
     sharpness,
+    usual_of,
     written_after,
     written_from,
 )
@@ -81,7 +82,7 @@ def test_a_replay_is_told_from_what_is_new():
 
 def test_one_that_averages_makes_one_thing(example, examples):
     scale = Scale.of(contents_of(examples))
-    training = Training(example.generator, CONFIG, scale, examples[0].condition.shape[1])
+    training = Training(example.generator, CONFIG, scale, usual_of([each.condition for each in examples]))
     assert sharpness(training.diffuser, examples, 3, 2) == pytest.approx(0), "untrained, it makes the mean"
     noisy = dataclasses.replace(training.diffuser, network=lambda noisy, *_: noisy)
     assert sharpness(noisy, examples, 64, 2).mean() == pytest.approx(1, abs=0.1), "what it makes is the noise"
@@ -93,7 +94,9 @@ def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
     generator = example.generator
     paired = [(example.pairs[each.problem.pair], each) for each in examples]
     rung = Rung(paired[:3], paired[3:])
-    training = Training(generator, CONFIG, Scale.of(contents_of(examples)), examples[0].condition.shape[1])
+    training = Training(
+        generator, CONFIG, Scale.of(contents_of(examples)), usual_of([each.condition for each in examples])
+    )
     settings = OptimizerConfig(K=8, num_steps=3)
     tables = dict(from_text(generator, rung, settings)) | dict(
         from_contents(generator, rung, {"a Diffuser": training.diffuser}, steps=2)

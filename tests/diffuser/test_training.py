@@ -28,6 +28,7 @@ from dcm_helpers.diffuser import (
     load_diffuser,
     settings_of,
     train,
+    usual_of,
 )
 from dcm_helpers.diffuser.kept import BEST
 from dcm_helpers.diffuser.session import STATE
@@ -46,7 +47,7 @@ def examples(example):
 
 
 def begun(generator, examples, config=FLOW):
-    return Training(generator, config, Scale.of(contents_of(examples)), examples[0].condition.shape[1])
+    return Training(generator, config, Scale.of(contents_of(examples)), usual_of([each.condition for each in examples]))
 
 
 def same(one, other):
