@@ -1,8 +1,10 @@
 from . import bench as bench
 from . import config as config
+from . import diffuser as diffuser
 from . import explore as explore
 from . import generator as generator
 from . import inquiry as inquiry
+from . import ladder as ladder
 from . import learned as learned
 from . import look as look
 from . import objective as objective
@@ -13,12 +15,14 @@ from . import show as show
 from . import stats as stats
 from . import stm as stm
 from . import study as study
+from . import targets as targets
 from . import watch as watch
 from .config import DataConfig as DataConfig
 from .config import GeneratorConfig as GeneratorConfig
 from .config import OptimizerConfig as OptimizerConfig
 from .config import RunConfig as RunConfig
 from .config import parameter as parameter
+from .diffuser import load_diffuser as load_diffuser
 from .errors import InputError as InputError
 from .explore import Explorer as Explorer
 from .generator import load_generator as load_generator

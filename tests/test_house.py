@@ -28,26 +28,15 @@ COMMANDS = {
     "learn_start",
     "train_diffuser",
     "ask",
+    "judge",
     "learnability",
     "benchmark",
 }
 ROOMS = [
     "config",
     *("fetched", "generator", "pairs", "stm", "watch", "objective", "optimize", "learned", "workers", "store", "runs"),
-    *(
-        "look",
-        "inquiry",
-        "solutions",
-        "controls",
-        "remedies",
-        "study",
-        "diffuser",
-        "targets",
-        "bench",
-        "show",
-        "explore",
-        "pages",
-    ),
+    *("look", "inquiry", "solutions", "controls", "remedies", "study"),
+    *("diffuser", "ladder", "targets", "bench", "show", "explore", "pages"),
 ]
 ORDER = [
     "errors",

@@ -1,27 +1,13 @@
-"""The commands that train a Diffuser and ask it: what they say, and what they refuse."""
+"""The commands that train a Diffuser, ask it and judge it: what they say, and what they refuse."""
 
 import json
 
 import pytest
 
-from dcm_helpers import ask, train_diffuser
+from dcm_helpers import ask, judge, train_diffuser
 
-SMALL = [
-    "--width",
-    "16",
-    "--blocks",
-    "1",
-    "--heads",
-    "2",
-    "--steps",
-    "4",
-    "--batch",
-    "2",
-    "--heard",
-    "2",
-    "--judged",
-    "2",
-]
+NUMBERS = {"width": 16, "blocks": 1, "heads": 2, "steps": 4, "batch": 2, "heard": 2, "held": 0.5}
+SMALL = [word for name, value in NUMBERS.items() for word in (f"--{name}", str(value))]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +20,7 @@ def trained(example, tmp_path_factory):
 
 def test_what_is_held_out_is_told(trained):
     settings = json.loads((trained / "diffuser.json").read_text())["learned_from"]
-    assert settings["examples"] + settings["held_out"] == 6 and settings["held_out_topics"]
+    assert settings["learned_from"] + settings["chosen_on"] + settings["judged"] == 6 and settings["judged_topics"]
     assert all(0 <= json.loads(line)["held_out"]["exact_answer"] <= 1 for line in (trained / "log.jsonl").open())
 
 
@@ -56,8 +42,8 @@ def test_it_answers_from_noise(trained, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "one of them"),
-        (["--facts", "2", "--runs", "results/none"], "one of them"),
+        ([], "nothing given to learn from"),
+        (["--facts", "2", "--runs", "results/none"], "runs and facts given"),
         (["--facts", "2"], "--targets 0 --entropy 1 --kind direct"),
         (
             ["--facts", "1000", *["--targets", "0", "--entropy", "1", "--kind", "direct", "--model", "tiny"]],
@@ -95,3 +81,15 @@ def test_another_training_is_not_continued(trained, example, capsys):
 def test_what_cannot_be_asked_is_refused(trained, words, told, capsys):
     assert ask.main([str(trained) if words[0] == "trained" else words[0], *words[1:]]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_it_is_judged_beside_what_needs_no_training(trained, capsys):
+    assert judge.main([str(trained), "--steps", "2", "--task-steps", "2"]) == 0
+    rows = json.loads((trained / "judged.json").read_text())
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    assert methods[:2] == ["question as text", "question as text after a task-level prompt"]
+    assert methods[-3:-1] == ["small, 2 steps", "small, 2 steps, conditions exchanged"]
+    assert next(row for row in rows if row["method"] == "what optimization finds")["exact"].startswith("1.000")
+    assert "small, 2 steps: exact" in capsys.readouterr().out
+    assert judge.main([str(trained), "--steps", "0"]) == 2 and judge.main(["nowhere"]) == 2
+    assert "nowhere has no trained Diffuser" in capsys.readouterr().err

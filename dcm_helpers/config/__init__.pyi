@@ -1,4 +1,5 @@
 from .diffuser import DiffuserConfig as DiffuserConfig
+from .diffuser import ExamplesConfig as ExamplesConfig
 from .diffuser import NetworkConfig as NetworkConfig
 from .diffuser import Reads as Reads
 from .names import ADDED_LATER as ADDED_LATER

@@ -35,6 +35,47 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class ExamplesConfig:
+    """What a Diffuser learns from: runs, whose contents are its targets; pairs alone; or a made world."""
+
+    runs: tuple[str, ...] = ()
+    """Run folders, all of one Generator and one number of slots."""
+    dataset: str = ""
+    """Pairs without contents, as for run_phase1a."""
+    facts: int = 0
+    """Passages that say what so many people have, made without end."""
+    num_examples: int = 2000
+    """How many pairs of a data set."""
+    apart: Literal["topic", "pair"] = "topic"
+    """What is judged shares no topic (or article) with what is learned from, or no pair."""
+    held: float = 0.25
+    """Share of the topics, or pairs, that is judged."""
+    split_seed: int = 0
+    """Seed that chooses them."""
+    model: str = "smollm2-135m"
+    """Generator, as in run_phase1a; runs have their own."""
+    device: str = "auto"
+    """Device: 'auto', 'cpu', 'cuda', ..."""
+    dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the Generator; runs have their own."""
+    K: int = 8
+    """Content slots; runs have their own."""
+    start: str = "shared"
+    """Where contents begin that are learned without targets, as in run_phase1a: 'shared', 'learned', or a file."""
+
+    def __post_init__(self):
+        require_types(self)
+        named = [name for name in ("runs", "dataset", "facts") if getattr(self, name)]
+        require(
+            len(named) == 1,
+            f"{' and '.join(named) or 'nothing'} given to learn from; expected one of --runs, --dataset, --facts",
+        )
+        require(0 < self.held < 1, f"held is {self.held}; expected a number between 0 and 1")
+        for name in ("num_examples", "K"):
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+
+
+@dataclass(frozen=True)
 class DiffuserConfig:
     """A Diffuser, and how it is trained."""
 

@@ -6,9 +6,8 @@ flow       noise, what is learned on the way, and the way back
 examples   what it learns from
 diffuser   from noise to contents, with what was trained
 training   one step of training, and what is measured
-judged     what is written from contents and after prompts; whether a Diffuser reads, replays or averages
-ladder     a Diffuser beside what needs none: the table of a rung
 kept       a Diffuser on disk
+sides      what is learned from, chosen on, and judged
 session    training in a folder, that goes on where it stopped
 """
 

@@ -9,7 +9,7 @@ from dcm_helpers.config import DiffuserConfig
 from dcm_helpers.diffuser.condition import States, condition_ids, states_of, together
 from dcm_helpers.diffuser.examples import Example, Scale
 from dcm_helpers.diffuser.flow import guided, walk
-from dcm_helpers.diffuser.network import Network
+from dcm_helpers.diffuser.network import Network, attended
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.pairs import Pair
@@ -51,9 +51,10 @@ class Diffuser:
         Args:     noise  as :meth:`noise` draws it;  guidance  1 takes estimates as they are, more exaggerates what the
                   condition says
         Yields:   the time, from 0 to 1; contents as they stand, and as they are estimated
-        Raises:   InputError if steps are not at least 1
+        Raises:   InputError if steps are not at least 1, or what was not trained without conditions is to be guided
         """
-        require(steps >= 1, f"steps is {steps}; expected at least 1")
+        plain = guidance == 1 or (self.config.kind == "flow" and self.config.dropped > 0)
+        require(plain, f"guidance is {guidance:g}; this Diffuser never learned without its condition, so use 1")
         condition, told = together(conditions, noise.device)
 
         @torch.no_grad()
@@ -64,10 +65,7 @@ class Diffuser:
             without = self.network(state, time, before, condition, torch.zeros_like(told))
             return guided(found, without, guidance)
 
-        direct = self.config.kind == "direct"
-        for time, state, estimated in walk(
-            torch.zeros_like(noise) if direct else noise, 1 if direct else steps, estimate
-        ):
+        for time, state, estimated in walk(*self.begins(noise, steps), estimate):
             yield time, self.scale.contents(state), self.scale.contents(estimated)
 
     def noise(self, names: Sequence[str], seed: int = 0) -> Contents:
@@ -93,6 +91,28 @@ class Diffuser:
             for each, content in zip(examples, contents, strict=True)
         ]
 
+    def attended(self, condition: States, noise: Contents, steps: int = STEPS) -> Float[Tensor, "steps blocks K X"]:
+        """How much each slot takes of each position of a condition, at every step from noise to content.
+
+        Args:     noise  (1, K, D), as :meth:`noise` draws it
+        """
+        states, told = together([condition], noise.device)
+        found = []
+
+        def estimate(state: Contents, time: Float[Tensor, " B"], before: Contents) -> Contents:
+            found.append(attended(self.network, state, time, before, states, told)[0])
+            with torch.no_grad():
+                return self.network(state, time, before, states, told)
+
+        for _ in walk(*self.begins(noise, steps), estimate):
+            pass
+        return torch.stack(found)
+
+    def begins(self, noise: Contents, steps: int) -> tuple[Contents, int]:
+        """Where a walk begins and in how many steps: a direct one at nothing, in one."""
+        require(steps >= 1, f"steps is {steps}; expected at least 1")
+        return (torch.zeros_like(noise), 1) if self.config.kind == "direct" else (noise, steps)
+
     def written(self, generator: Generator, asked: Pair, samples: int = 1, **how: float) -> list[dict[str, str]]:
         """What the Generator writes in each mode from contents that are made for a question.
 
@@ -101,13 +121,44 @@ class Diffuser:
         Returns:  for each sample, by mode word, the text
         Raises:   InputError if it reads the answer, too, or a passage that is not there
         """
-        reads = self.config.reads
-        require(reads != "pair", "this Diffuser reads the answer beside the question, so it cannot be asked for it")
-        modes = mode_ids(generator, self.config.modes)
-        views = tuple(View(mode, "", (generator.eos_id,) * WRITTEN, (number,)) for mode, number in modes.items())
-        problems = [Problem(f"{asked.question}/{number}", views) for number in range(samples)]
+        problems = self.asking(generator, asked, samples)
         (states,) = self.conditions(generator, [asked])
         contents = self.sample([Example(problem, states) for problem in problems], **how)
-        decoded = greedy_decode(generator, view_rows(generator, problems), contents, self.K)
-        texts = iter(generator.text(each.ids) for each in decoded)
-        return [{mode: next(texts) for mode in modes} for _ in problems]
+        return texts_of(generator, problems, contents)
+
+    def written_on_the_way(
+        self, generator: Generator, asked: Pair, seed: int = 0, steps: int = STEPS, guidance: float = 1.0
+    ) -> list[dict[str, float | str]]:
+        """What the Generator writes from the estimate at every step from noise to a content.
+
+        Returns:  for each step its ``time``, from which it walked on, and by mode word the text
+        Raises:   InputError as :meth:`written`
+        """
+        problems = self.asking(generator, asked, 1)
+        noise = self.noise([problems[0].id], seed)
+        way = self.walk(self.conditions(generator, [asked]), noise, steps, guidance)
+        times = [0.0]
+        rows = []
+        for time, _, estimate in way:
+            rows.append({"time": times[-1], **texts_of(generator, problems, estimate)[0]})
+            times.append(time)
+        return rows
+
+    def asking(self, generator: Generator, asked: Pair, samples: int) -> list[Problem]:
+        """Problems that a question poses, whose targets say only how far decoding may run.
+
+        Raises:   InputError if the Diffuser reads the answer, too
+        """
+        reads = self.config.reads
+        require(reads != "pair", "this Diffuser reads the answer beside the question, so it cannot be asked for it")
+        views = tuple(
+            View(mode, "", (generator.eos_id,) * WRITTEN, (number,))
+            for mode, number in mode_ids(generator, self.config.modes).items()
+        )
+        return [Problem(f"{asked.question}/{number}", views) for number in range(samples)]
+
+
+def texts_of(generator: Generator, problems: Sequence[Problem], contents: Contents) -> list[dict[str, str]]:
+    """What is written from contents, by mode word."""
+    decoded = iter(greedy_decode(generator, view_rows(generator, problems), contents, contents.shape[1]))
+    return [{view.name: generator.text(next(decoded).ids) for view in problem.views} for problem in problems]

@@ -1,15 +1,16 @@
 """A Diffuser on disk: what it is (JSON), and its weights (safetensors)."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from dcm_helpers.config import DiffuserConfig, GeneratorConfig, NetworkConfig
+from dcm_helpers.config import DiffuserConfig, ExamplesConfig, GeneratorConfig, NetworkConfig
 from dcm_helpers.diffuser.diffuser import Diffuser
 from dcm_helpers.diffuser.examples import Scale
 from dcm_helpers.diffuser.network import Network
@@ -74,12 +75,39 @@ def generator_of(folder: Path | str, device: str = "auto") -> Generator:
     Raises:   InputError if it is not on this machine, or there is no Diffuser
     """
     folder = Path(folder).expanduser()
-    try:
-        made_with = described(folder)["generator"]
+    settings = described(folder)
+    with of_this_version(folder):
+        made_with = settings["generator"]
         config = GeneratorConfig(made_with["name"], device, made_with["dtype"])
-    except (TypeError, LookupError) as error:
-        raise InputError(f"{folder / SETTINGS} does not name a Generator: {error}") from error
     return load_generator(config, fetch=False)
+
+
+def trained_on(folder: Path | str) -> tuple[ExamplesConfig, DiffuserConfig]:
+    """What a Diffuser learned from, and how it was trained.
+
+    Raises:   InputError if there is none, or it is of another version
+    """
+    folder = Path(folder).expanduser()
+    settings = described(folder)
+    names = {field.name for field in dataclasses.fields(ExamplesConfig)}
+    with of_this_version(folder):
+        source = {name: value for name, value in settings["learned_from"].items() if name in names}
+        return ExamplesConfig(**{**source, "runs": tuple(source.get("runs", ()))}), config_of(settings)
+
+
+def config_of(settings: Mapping) -> DiffuserConfig:
+    """How a Diffuser was trained, as its folder says it."""
+    known = dict(settings["config"])
+    return DiffuserConfig(**{**known, "network": NetworkConfig(**known["network"])})
+
+
+@contextlib.contextmanager
+def of_this_version(folder: Path) -> Iterator[None]:
+    """Say which folder it is whose settings do not read as this version's."""
+    try:
+        yield
+    except (TypeError, LookupError, AttributeError) as error:
+        raise InputError(f"{folder / SETTINGS} does not describe a Diffuser of this version: {error}") from error
 
 
 def load_diffuser(folder: Path | str, generator: Generator) -> Diffuser:
@@ -89,12 +117,8 @@ def load_diffuser(folder: Path | str, generator: Generator) -> Diffuser:
     """
     folder = Path(folder).expanduser()
     settings = described(folder)
-    try:
-        known = dict(settings["config"])
-        config = DiffuserConfig(**{**known, "network": NetworkConfig(**known["network"])})
-        made_with, std = settings["generator"], settings["scale"]
-    except (TypeError, LookupError) as error:
-        raise InputError(f"{folder / SETTINGS} does not describe a Diffuser of this version: {error}") from error
+    with of_this_version(folder):
+        config, made_with, std = config_of(settings), settings["generator"], settings["scale"]
     require(
         made_with["fingerprint"] == generator.fingerprint(),
         f"{folder} was trained with {made_with['name']} in {made_with['dtype']}; its contents mean nothing to "

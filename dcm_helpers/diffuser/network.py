@@ -111,12 +111,19 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, read: Tensor, seen: Tensor | None) -> Tensor:
         """What positions take of others."""
-        query, key, value = (
-            layer(of).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer, of in ((self.query, hidden), (self.key, read), (self.value, read))
-        )
-        found = F.scaled_dot_product_attention(self.norm_query(query), self.norm_key(key), value, seen)
-        return self.out(found.transpose(1, 2).flatten(2))
+        query, key = self.norm_query(self.of(self.query, hidden)), self.norm_key(self.of(self.key, read))
+        value = self.of(self.value, read)
+        return self.out(F.scaled_dot_product_attention(query, key, value, seen).transpose(1, 2).flatten(2))
+
+    def of(self, layer: nn.Linear, hidden: Tensor) -> Tensor:
+        """What a layer makes of positions, head by head."""
+        return layer(hidden).unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def weights(self, hidden: Tensor, read: Tensor, seen: Tensor) -> Float[Tensor, "B heads K X"]:
+        """How much each position takes of each other, head by head."""
+        query, key = self.norm_query(self.of(self.query, hidden)), self.norm_key(self.of(self.key, read))
+        scores = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+        return scores.masked_fill(~seen, -torch.inf).softmax(3)
 
 
 def waves(values: Float[Tensor, " N"], width: int) -> Float[Tensor, "N H"]:
@@ -137,3 +144,24 @@ def usual_of(conditions: Sequence[Float[Tensor, "X Y"]]) -> Float[Tensor, "2 Y"]
     middle = states.median(0).values
     spread = (states - middle).abs().median(0).values * NORMAL
     return torch.stack([middle, spread.clamp(min=1e-3 * spread.median().clamp(min=1e-6))])
+
+
+@torch.no_grad()
+def attended(network: Network, *given: Tensor) -> Float[Tensor, "B blocks K X"]:
+    """How much each slot takes of each position of the condition, in every block, on average over heads.
+
+    Args:     given  what the network is given
+    Returns:  shares; what is left of 1 goes to the vector that stands for nothing
+    """
+    found = []
+
+    def keep(attention: Attention, read: tuple[Tensor, Tensor, Tensor], _: Tensor) -> None:
+        found.append(attention.weights(*read).mean(1)[:, :, 1:])
+
+    hooks = [block.ask.register_forward_hook(keep) for block in network.blocks]
+    try:
+        network(*given)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(found, 1)

@@ -97,6 +97,13 @@ def restore_state(folder: Path, training: Training) -> tuple[list[dict], dict | 
                 training.adam.state[parameter] = {"step": torch.tensor(float(training.step)), **moments}
     except (LookupError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it, and training begins anew") from error
+    return [each for each in measures_of(folder) if each["step"] <= training.step], progress["best"]
+
+
+def measures_of(folder: Path) -> list[dict]:
+    """How a training went, measure by measure; none where nothing was measured.
+
+    Raises:   InputError if the file is damaged
+    """
     lines = read_text(folder / LOG).splitlines() if is_there(folder / LOG) else []
-    measures = [parsed_json(line, str(folder / LOG), "delete it") for line in lines]
-    return [each for each in measures if each["step"] <= training.step], progress["best"]
+    return [parsed_json(line, str(folder / LOG), "delete it") for line in lines]

@@ -5,6 +5,7 @@ together in one file: what was trained and stopped ends bit-equal to what was no
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from dcm_helpers.diffuser.diffuser import Diffuser
 from dcm_helpers.diffuser.examples import Example, Scale, contents_of
 from dcm_helpers.diffuser.flow import at_time, draw_times, velocity_loss
 from dcm_helpers.diffuser.network import Network
+from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.learned import measured
 from dcm_helpers.seeds import seeded
@@ -60,9 +62,14 @@ class Training:
         return Diffuser(self.average, self.scale, self.config)
 
     def update(self, examples: Sequence[Example]) -> dict[str, float]:
-        """One step of training. Returns the losses before it."""
+        """One step of training. Returns the losses before it.
+
+        Raises:   InputError if they are not finite; what was kept before is still good
+        """
         random = seeded("diffuser step", self.config.seed, self.step)
         loss, told = self.losses(examples, random)
+        finite = all(map(math.isfinite, told.values()))
+        require(finite, f"training diverged at step {self.step}: {told}; use a lower --lr than {self.config.lr:g}")
         for group in self.adam.param_groups:
             group["lr"] = self.config.lr_at(self.step)
         self.adam.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 style      one look; colors that belong to names; a picture beside each figure
 figures    figures from tables
 tables     tables for readers
+denoising  how a Diffuser's training went, and where its slots look
 dashboard  watch the optimizer, stop it
 commands   what to type next
 compare    several runs side by side, as text

@@ -2,6 +2,8 @@ from .commands import next_commands as next_commands
 from .commands import settings_of as settings_of
 from .compare import comparison as comparison
 from .dashboard import Dashboard as Dashboard
+from .denoising import attention_by_step as attention_by_step
+from .denoising import training_curves as training_curves
 from .figures import alignment as alignment
 from .figures import cluster_map as cluster_map
 from .figures import distributions as distributions

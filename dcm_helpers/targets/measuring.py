@@ -8,10 +8,11 @@ from threading import Event
 import torch
 
 from dcm_helpers.config import DiffuserConfig, NetworkConfig, OptimizerConfig, Reads
-from dcm_helpers.diffuser import Example, apart, examples_of_runs, written_from
+from dcm_helpers.diffuser import Example, apart, examples_of_runs
 from dcm_helpers.errors import require
 from dcm_helpers.files import is_there, parsed_json, read_text
 from dcm_helpers.generator import Generator
+from dcm_helpers.ladder import written_from
 from dcm_helpers.runs import Run
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Contents

@@ -5,7 +5,7 @@ import torch
 
 from dcm_helpers.config import NetworkConfig
 from dcm_helpers.diffuser import Network, usual_of
-from dcm_helpers.diffuser.network import FARTHEST
+from dcm_helpers.diffuser.network import FARTHEST, attended
 
 K, D, X, Y = 3, 5, 4, 6
 
@@ -75,3 +75,17 @@ def test_one_token_does_not_decide_what_is_usual():
     middle, spread = usual_of(conditions)
     assert (middle - 5).abs().max() < 0.3 and (spread - 2).abs().max() < 0.3
     assert (usual_of([torch.ones(5, Y)])[1] > 0).all(), "what never changes would be divided by nothing"
+
+
+def test_what_is_attended_to_is_what_is_taken(network, given):
+    """One position is told: what slots do not take of it goes to nothing. And the weights are the layer's."""
+    *rest, condition, told = given
+    told[:, 1:] = False
+    shares = attended(network, *rest, condition, told)
+    assert shares.shape == (2, 2, K, X) and (shares[..., 1:] == 0).all() and (shares[..., 0] > 0).all()
+    attention = network.blocks[0].ask
+    hidden, read = torch.randn(2, 1, 3, 16, dtype=torch.float64)
+    seen = torch.tensor([[[[True, False, True]]]])
+    value = attention.of(attention.value, read)
+    taken = attention.out((attention.weights(hidden, read, seen) @ value).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(taken, attention(hidden, read, seen))

@@ -1,7 +1,6 @@
 """Training a Diffuser: what it learns from, what it minimizes, and that a stop changes nothing."""
 
 import dataclasses
-import json
 import os
 import random as random_module
 import signal
@@ -26,6 +25,7 @@ from dcm_helpers.diffuser import (
     held_out,
     keep_settings,
     load_diffuser,
+    measures_of,
     settings_of,
     train,
     usual_of,
@@ -33,7 +33,7 @@ from dcm_helpers.diffuser import (
 from dcm_helpers.diffuser.kept import BEST
 from dcm_helpers.diffuser.session import STATE
 from dcm_helpers.errors import InputError
-from dcm_helpers.pairs import make_fact
+from dcm_helpers.pairs import Pair, make_fact
 from dcm_helpers.stm import lay_out, scored, target_logits, view_rows
 
 SMALL = NetworkConfig(width=16, blocks=1, heads=2)
@@ -172,15 +172,11 @@ def test_a_diffuser_is_read_back(tiny, tiny64, examples, tmp_path):
         train(tmp_path, begun(tiny, examples), Kept(examples), examples[:2])
 
 
-def measures_of(folder):
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
 def test_a_training_that_is_killed_ends_as_one_that_is_not(tmp_path):
     """Killed from outside wherever it stands, and begun again by the same command."""
     options = (
         "--facts 2 --model tiny --dtype float32 --K 2 --writes answer --targets 0 --entropy 1 --kind direct --width 16 "
-        "--blocks 1 --heads 2 --steps 60 --batch 4 --heard 4 --judged 4 --keep-every 0 --output"
+        "--blocks 1 --heads 2 --steps 60 --batch 4 --heard 4 --keep-every 0 --output"
     )
     words = [sys.executable, "-m", "dcm_helpers.train_diffuser", *options.split()]
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -201,3 +197,32 @@ def test_a_training_that_is_killed_ends_as_one_that_is_not(tmp_path):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     whole, again = (measures_of(tmp_path / name) for name in ("whole", "killed"))
     assert [each["held_out"] for each in again] == [each["held_out"] for each in whole]
+
+
+def test_what_diverges_is_ended_and_what_was_kept_stays(tiny, examples, tmp_path):
+    wild = dataclasses.replace(FLOW, steps=60, lr=1e30, entropy=0.0)
+    with pytest.raises(InputError, match=r"training diverged at step .* lower --lr than 1e"):
+        train(tmp_path, begun(tiny, examples, wild), Kept(examples), examples[:2])
+
+
+def test_guidance_needs_what_was_learned_without_a_condition(tiny, examples):
+    flow, direct = (begun(tiny, examples, config).diffuser for config in (FLOW, DIRECT))
+    assert flow.sample(examples[:1], guidance=2.0).isfinite().all()
+    with pytest.raises(InputError, match="guidance is 2; this Diffuser never learned"):
+        direct.sample(examples[:1], guidance=2.0)
+
+
+def test_what_is_written_on_the_way_ends_as_what_is_written(tiny, examples):
+    diffuser, asked = begun(tiny, examples).diffuser, Pair("asked", "What is a hat trick?", "")
+    way = diffuser.written_on_the_way(tiny, asked, seed=3, steps=4)
+    assert [row["time"] for row in way] == [0, 0.25, 0.5, 0.75]
+    (whole,) = diffuser.written(tiny, asked, seed=3, steps=4)
+    assert {mode: way[-1][mode] for mode in ("Q", "A")} == whole
+    with pytest.raises(InputError, match="reads the answer"):
+        begun(tiny, examples, dataclasses.replace(FLOW, reads="pair")).diffuser.written(tiny, asked)
+
+
+def test_slots_attend_at_every_step(tiny, examples):
+    diffuser = begun(tiny, examples).diffuser
+    shares = diffuser.attended(examples[0].condition, diffuser.noise(["x"]), steps=3)
+    assert shares.shape == (3, 1, 8, len(examples[0].condition)) and ((shares >= 0) & (shares <= 1)).all()

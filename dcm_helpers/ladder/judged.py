@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dcm_helpers.diffuser.diffuser import Diffuser
-from dcm_helpers.diffuser.examples import Example
+from dcm_helpers.diffuser import Diffuser, Example
 from dcm_helpers.errors import require
 from dcm_helpers.generator import Generator
 from dcm_helpers.seeds import seeded

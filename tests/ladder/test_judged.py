@@ -6,23 +6,18 @@ import pytest
 import torch
 
 from dcm_helpers.config import DiffuserConfig, NetworkConfig, OptimizerConfig
-from dcm_helpers.diffuser import (
-    Rung,
-    Training,
-    contents_of,
-    examples_of_runs,
+from dcm_helpers.diffuser import Kept, Scale, Sides, Training, contents_of, examples_of_runs, usual_of
+from dcm_helpers.errors import InputError
+from dcm_helpers.ladder import (
     exchanged_conditions,
     from_contents,
     from_text,
     ladder_rows,
     nearness,
     sharpness,
-    usual_of,
     written_after,
     written_from,
 )
-from dcm_helpers.diffuser.examples import Scale
-from dcm_helpers.errors import InputError
 
 CONFIG = DiffuserConfig(network=NetworkConfig(16, 1, 2))
 
@@ -93,14 +88,13 @@ def test_one_that_averages_makes_one_thing(example, examples):
 def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
     generator = example.generator
     paired = [(example.pairs[each.problem.pair], each) for each in examples]
-    rung = Rung(paired[:3], paired[3:])
+    scale = Scale.of(contents_of(examples))
+    sides = Sides(generator, Kept(examples), paired[:3], examples[:1], paired[3:], scale)
     training = Training(
         generator, CONFIG, Scale.of(contents_of(examples)), usual_of([each.condition for each in examples])
     )
     settings = OptimizerConfig(K=8, num_steps=3)
-    tables = dict(from_text(generator, rung, settings)) | dict(
-        from_contents(generator, rung, {"a Diffuser": training.diffuser}, steps=2)
-    )
+    tables = dict(from_text(sides, settings)) | dict(from_contents(sides, {"a Diffuser": training.diffuser}, steps=2))
     assert list(tables) == [
         "question as text",
         "question as text after a task-level prompt",
@@ -116,5 +110,3 @@ def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
     (question, answer) = ladder_rows("x", tables["what optimization finds"], topics)
     assert question["kind"] == "question" and answer["n"] == len(paired) - 3 and answer["intervals over"] == "pairs"
     assert question["exact"].startswith("1.000") and answer["f1"].startswith("1.000")
-    with pytest.raises(InputError, match="learned from and judged on"):
-        Rung(paired, paired[:1])

@@ -1,19 +1,14 @@
 """A Diffuser beside what needs none: the table of a rung of the ladder, on pairs that nobody learned from."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pandas as pd
 import torch
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.diffuser.diffuser import Diffuser
-from dcm_helpers.diffuser.examples import Example, contents_of
-from dcm_helpers.diffuser.judged import exchanged_conditions, written_after, written_from
-from dcm_helpers.errors import require
-from dcm_helpers.generator import Generator
+from dcm_helpers.diffuser import Diffuser, Sides, contents_of
+from dcm_helpers.ladder.judged import exchanged_conditions, written_after, written_from
 from dcm_helpers.learned import task_prompt
-from dcm_helpers.pairs import Pair
 from dcm_helpers.shapes import Contents
 from dcm_helpers.stats import mean
 from dcm_helpers.stm import View, text_prompts
@@ -25,70 +20,53 @@ TEXTS = {"question": "question_only", "passage and question": "full_context"}
 """By what is read as text, the prompt that has it."""
 
 
-@dataclass(frozen=True)
-class Rung:
-    """Pairs that are learned from and pairs that are judged, each with its example."""
-
-    learned: Sequence[tuple[Pair, Example]]
-    held: Sequence[tuple[Pair, Example]]
-
-    def __post_init__(self):
-        require(bool(self.learned) and bool(self.held), "a rung needs pairs to learn from and pairs to judge on")
-        shared = {pair.id for pair, _ in self.learned} & {pair.id for pair, _ in self.held}
-        require(not shared, f"{sorted(shared)[:1]} is learned from and judged on")
-
-    @property
-    def examples(self) -> list[Example]:
-        """Those that are judged."""
-        return [example for _, example in self.held]
-
-
-def from_text(generator: Generator, rung: Rung, config: OptimizerConfig) -> Iterator[tuple[str, pd.DataFrame]]:
+def from_text(sides: Sides, config: OptimizerConfig) -> Iterator[tuple[str, pd.DataFrame]]:
     """What is answered to prompts of text, without a content, and after one for the whole task.
 
     Args:     config  of the task-level prompt, which is learned from the pairs that are not judged
     Yields:   a name, and the table of :func:`written_after`
     """
     for name, prompt in TEXTS.items():
-        if any(text_prompts(pair)["answer"][prompt] is None for pair, _ in (*rung.learned, *rung.held)):
+        if any(text_prompts(pair)["answer"][prompt] is None for pair, _ in (*sides.learned, *sides.judged)):
             continue
         asked = [
             (example.problem.id, example.problem.view("answer"), text_prompts(pair)["answer"][prompt])
-            for pair, example in rung.held
+            for pair, example in sides.judged
         ]
-        as_text = [(problem, view, generator.prompt_ids(*told)) for problem, view, told in asked]
-        yield f"{name} as text", written_after(generator, as_text)
+        as_text = [(problem, view, sides.generator.prompt_ids(*told)) for problem, view, told in asked]
+        yield f"{name} as text", written_after(sides.generator, as_text)
         views = [
-            View.of(generator, pair.answer, given=f"{text_prompts(pair)['answer'][prompt][0]}\n", kind="answer")
-            for pair, _ in rung.learned
+            View.of(sides.generator, pair.answer, given=f"{text_prompts(pair)['answer'][prompt][0]}\n", kind="answer")
+            for pair, _ in sides.learned
         ]
-        found = task_prompt(generator, views, config)
-        given = [(problem, view, generator.text_ids(f"{told[0]}\n")) for problem, view, told in asked]
-        content = found.content[None].to(generator.device)
-        yield f"{name} as text after a task-level prompt", written_after(generator, given, content)
+        found = task_prompt(sides.generator, views, config)
+        given = [(problem, view, sides.generator.text_ids(f"{told[0]}\n")) for problem, view, told in asked]
+        content = found.content[None].to(sides.generator.device)
+        yield f"{name} as text after a task-level prompt", written_after(sides.generator, given, content)
 
 
 def from_contents(
-    generator: Generator, rung: Rung, diffusers: dict[str, Diffuser], steps: int, seed: int = 0
+    sides: Sides, diffusers: dict[str, Diffuser], steps: int, seed: int = 0
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """What is written from contents: those of training, those that optimization finds, and those that are made.
 
     Args:     diffusers  by name
     Yields:   a name, and the table of :func:`written_from`
     """
-    examples = rung.examples
-    if all(example.content is not None for _, example in (*rung.learned, *rung.held)):
-        learned, known = contents_of([example for _, example in rung.learned]), contents_of(examples)
+    generator, examples = sides.generator, [example for _, example in sides.judged]
+    if all(example.content is not None for _, example in (*sides.learned, *sides.judged)):
+        learned, known = contents_of([example for _, example in sides.learned]), contents_of(examples)
         average = learned.mean(0).expand(len(examples), -1, -1)
         yield "the mean content of training", written_from(generator, examples, average)
         yield "what optimization finds", written_from(generator, examples, known)
     for name, diffuser in diffusers.items():
         made = diffuser.sample(examples, seed=seed, steps=steps)
         yield name, written_from(generator, examples, made)
-        exchanged = diffuser.sample(exchanged_conditions(examples), seed=seed, steps=steps)
-        yield f"{name}, conditions exchanged", written_from(generator, examples, exchanged)
-        if all(example.content is not None for _, example in rung.learned):
-            nearest = nearest_of(contents_of([example for _, example in rung.learned]), made)
+        if len(examples) > 1:
+            exchanged = diffuser.sample(exchanged_conditions(examples), seed=seed, steps=steps)
+            yield f"{name}, conditions exchanged", written_from(generator, examples, exchanged)
+        if all(example.content is not None for _, example in sides.learned):
+            nearest = nearest_of(contents_of([example for _, example in sides.learned]), made)
             yield f"{name}, the nearest content of training in its place", written_from(generator, examples, nearest)
 
 
