@@ -50,7 +50,7 @@ def judge(arguments: Sequence[str] | None) -> int:
     from dcm_helpers.config import OptimizerConfig
     from dcm_helpers.diffuser import load_diffuser, sides_of, trained_on
     from dcm_helpers.files import write_safely
-    from dcm_helpers.ladder import from_contents, from_text, ladder_rows
+    from dcm_helpers.ladder import from_diffuser, from_known, from_text, ladder_rows
 
     known = [trained_on(folder) for folder in command.diffusers]
     require(all(source == known[0][0] for source, _ in known), "these Diffusers did not learn from the same examples")
@@ -60,15 +60,14 @@ def judge(arguments: Sequence[str] | None) -> int:
         diffuser = load_diffuser(folder, sides.generator)
         topics = {example.problem.id: pair.topic or pair.id for pair, example in sides.judged}
         prompt = OptimizerConfig(K=diffuser.K, num_steps=command.task_steps)
-        tables = [from_text(sides, prompt)] if number == 0 else []
+        tables = [from_text(sides, prompt), from_known(sides)] if number == 0 else []
         for steps in command.steps if config.kind == "flow" else (1,):
             name = f"{folder.name}, {steps} step{'s' if steps > 1 else ''}"
-            tables.append(from_contents(sides, {name: diffuser}, steps, command.seed))
+            tables.append(from_diffuser(sides, name, diffuser, steps, command.seed))
         for method, table in itertools.chain.from_iterable(tables):
-            if any(row["method"] == method for row in rows):
-                continue
-            rows += ladder_rows(method, table, topics)
-            print(f"{method}: exact {', '.join(row['exact'] for row in rows if row['method'] == method)}", flush=True)
+            found = ladder_rows(method, table, topics)
+            rows += found
+            print(f"{method}: exact {', '.join(row['exact'] for row in found)}", flush=True)
     write_safely(command.diffusers[0] / "judged.json", json.dumps(rows, indent=1).encode() + b"\n")
     print(pd.DataFrame(rows).to_string(index=False))
     return FINISHED

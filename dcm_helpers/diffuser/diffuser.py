@@ -1,7 +1,7 @@
 """A Diffuser: from noise and a condition to a content."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -82,14 +82,6 @@ class Diffuser:
             *_, (_, contents, _) = self.walk([each.condition for each in some], noise, steps, guidance)
             found.append(contents)
         return torch.cat(found)
-
-    def started(self, examples: Sequence[Example], **how: float) -> list[Example]:
-        """Examples whose problems begin from what is sampled for them: optimization goes on from there."""
-        contents = self.sample(examples, **how)
-        return [
-            replace(each, problem=replace(each.problem, initial=content))
-            for each, content in zip(examples, contents, strict=True)
-        ]
 
     def attended(self, condition: States, noise: Contents, steps: int = STEPS) -> Float[Tensor, "steps blocks K X"]:
         """How much each slot takes of each position of a condition, at every step from noise to content.

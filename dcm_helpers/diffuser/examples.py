@@ -1,7 +1,7 @@
 """What a Diffuser learns from: conditions, what is to be written, and contents that make it be written."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -97,21 +97,14 @@ class Made:
         return examples_of(self.generator, pairs, self.config)
 
 
-def examples_of(
-    generator: Generator,
-    pairs: Sequence[Pair],
-    config: DiffuserConfig,
-    contents: Mapping[str, Content] | None = None,
-) -> list[Example]:
-    """Examples of pairs, whose conditions are read now.
+def examples_of(generator: Generator, pairs: Sequence[Pair], config: DiffuserConfig) -> list[Example]:
+    """Examples of pairs, without contents, whose conditions are read now.
 
-    Args:     contents  by pair; None for examples without
     Raises:   InputError as :func:`condition_ids` and :func:`states_of`
     """
     ids = [condition_ids(generator, pair, config.reads) for pair in pairs]
     problems, states = joint_problems(generator, pairs, config.modes), states_of(generator, ids, config.depth)
-    found = [contents[pair.id] if contents else None for pair in pairs]
-    return [Example(*each) for each in zip(problems, states, found, strict=True)]
+    return [Example(*each) for each in zip(problems, states, strict=True)]
 
 
 def examples_of_runs(

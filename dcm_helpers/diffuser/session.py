@@ -71,9 +71,10 @@ def keep_state(folder: Path, training: Training, measures: list[dict], best: Map
     for name, parameter in training.network.named_parameters():
         state = training.adam.state.get(parameter, {})
         tensors |= {f"{moment}.{name}": state[moment] for moment in MOMENTS if moment in state}
+    # first the measures: those ahead of the state are dropped and made again, and those behind it would be lost
+    write_safely(folder / LOG, b"".join(map(json_line, measures)))
     progress = {"step": training.step, "best": best}
     write_safely(folder / STATE, save(on_cpu(tensors), {PROGRESS: json.dumps(progress)}))
-    write_safely(folder / LOG, b"".join(map(json_line, measures)))
 
 
 def restore_state(folder: Path, training: Training) -> tuple[list[dict], dict | None]:

@@ -48,7 +48,7 @@ class Training:
     def __post_init__(self):
         K, D = self.scale.mean.shape
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeded("diffuser", self.config.seed).initial_seed() % 2**63)
+            torch.manual_seed(seeded("diffuser", self.config.seed).initial_seed())
             network = Network(K, D, self.usual, self.config.network)
         self.network, self.scale = network.to(self.generator.device), self.scale.to(self.generator.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)

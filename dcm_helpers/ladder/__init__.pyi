@@ -1,4 +1,5 @@
-from .beside import from_contents as from_contents
+from .beside import from_diffuser as from_diffuser
+from .beside import from_known as from_known
 from .beside import from_text as from_text
 from .beside import ladder_rows as ladder_rows
 from .judged import exchanged_conditions as exchanged_conditions

@@ -45,29 +45,34 @@ def from_text(sides: Sides, config: OptimizerConfig) -> Iterator[tuple[str, pd.D
         yield f"{name} as text after a task-level prompt", written_after(sides.generator, given, content)
 
 
-def from_contents(
-    sides: Sides, diffusers: dict[str, Diffuser], steps: int, seed: int = 0
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """What is written from contents: those of training, those that optimization finds, and those that are made.
+def from_known(sides: Sides) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What is written from contents that no Diffuser makes; nothing where there are none.
 
-    Args:     diffusers  by name
     Yields:   a name, and the table of :func:`written_from`
     """
     generator, examples = sides.generator, [example for _, example in sides.judged]
     if all(example.content is not None for _, example in (*sides.learned, *sides.judged)):
-        learned, known = contents_of([example for _, example in sides.learned]), contents_of(examples)
-        average = learned.mean(0).expand(len(examples), -1, -1)
+        average = contents_of([example for _, example in sides.learned]).mean(0).expand(len(examples), -1, -1)
         yield "the mean content of training", written_from(generator, examples, average)
-        yield "what optimization finds", written_from(generator, examples, known)
-    for name, diffuser in diffusers.items():
-        made = diffuser.sample(examples, seed=seed, steps=steps)
-        yield name, written_from(generator, examples, made)
-        if len(examples) > 1:
-            exchanged = diffuser.sample(exchanged_conditions(examples), seed=seed, steps=steps)
-            yield f"{name}, conditions exchanged", written_from(generator, examples, exchanged)
-        if all(example.content is not None for _, example in sides.learned):
-            nearest = nearest_of(contents_of([example for _, example in sides.learned]), made)
-            yield f"{name}, the nearest content of training in its place", written_from(generator, examples, nearest)
+        yield "what optimization finds", written_from(generator, examples, contents_of(examples))
+
+
+def from_diffuser(
+    sides: Sides, name: str, diffuser: Diffuser, steps: int, seed: int = 0
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What is written from contents that a Diffuser makes, and from those that would refute it.
+
+    Yields:   a name, and the table of :func:`written_from`
+    """
+    generator, examples = sides.generator, [example for _, example in sides.judged]
+    made = diffuser.sample(examples, seed=seed, steps=steps)
+    yield name, written_from(generator, examples, made)
+    if len(examples) > 1:
+        exchanged = diffuser.sample(exchanged_conditions(examples), seed=seed, steps=steps)
+        yield f"{name}, conditions exchanged", written_from(generator, examples, exchanged)
+    if all(example.content is not None for _, example in sides.learned):
+        nearest = nearest_of(contents_of([example for _, example in sides.learned]), made)
+        yield f"{name}, the nearest content of training in its place", written_from(generator, examples, nearest)
 
 
 def nearest_of(learned: Contents, made: Contents) -> Contents:

@@ -1,6 +1,7 @@
 """What is written, and whether a Diffuser reads its condition, replays, or averages: each with a known answer."""
 
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from dcm_helpers.diffuser import Kept, Scale, Sides, Training, contents_of, exam
 from dcm_helpers.errors import InputError
 from dcm_helpers.ladder import (
     exchanged_conditions,
-    from_contents,
+    from_diffuser,
+    from_known,
     from_text,
     ladder_rows,
     nearness,
@@ -94,7 +96,8 @@ def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
         generator, CONFIG, Scale.of(contents_of(examples)), usual_of([each.condition for each in examples])
     )
     settings = OptimizerConfig(K=8, num_steps=3)
-    tables = dict(from_text(sides, settings)) | dict(from_contents(sides, {"a Diffuser": training.diffuser}, steps=2))
+    ways = from_text(sides, settings), from_known(sides), from_diffuser(sides, "a Diffuser", training.diffuser, steps=2)
+    tables = dict(itertools.chain(*ways))
     assert list(tables) == [
         "question as text",
         "question as text after a task-level prompt",
