@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from dcm_helpers.config import NetworkConfig, Reads, with_names
+from dcm_helpers.config import NetworkConfig, Reads, TargetsConfig, with_names
 from dcm_helpers.errors import require
 from dcm_helpers.shell import CONTINUES, FINISHED, STOPPED, command_line
 
@@ -28,6 +28,7 @@ class Command:
         "shared",
         "near",
         "learned",
+        "subspace",
         "refined-1",
         "refined-2",
         "refined-3",
@@ -38,31 +39,17 @@ class Command:
     that learns from targets, or through the Generator without targets, or from noise to targets."""
     reads: tuple[Reads, ...] = ("pair", "passage", "question")
     """Conditions: the whole pair, an upper bound; the passage and the question; the question alone."""
-    model: str = "smollm2-135m"
-    """Generator: a name, hub id or folder, as in run_phase1a."""
-    device: str = "auto"
-    """Device: 'auto', 'cpu', 'cuda', ..."""
-    dtype: Literal["auto", "float64", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the Generator."""
-    dataset: str = "pairs"
-    """Question-answer pairs, as for run_phase1a."""
-    num_examples: int = 800
-    """How many pairs."""
-    K: int = 8
-    """Content slots."""
-    num_steps: int = 300
-    """Steps that one content may take at most."""
+    targets: tyro.conf.OmitArgPrefixes[Annotated[TargetsConfig, tyro.conf.arg(name="targets")]] = field(
+        default_factory=TargetsConfig
+    )
     network: NetworkConfig = field(default_factory=NetworkConfig)
     train_steps: int = 2500
     """Steps of 16 examples that a network is trained."""
-    output_dir: str = "results/targets"
-    """Folder of the families and of the table."""
 
     def __post_init__(self):
         for name in ("families", "predictors", "reads"):
             require(bool(getattr(self, name)), f"{name} names nothing; leave it out, or name some")
-        for name in ("num_examples", "K", "num_steps", "train_steps"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
+        require(self.train_steps >= 1, f"train_steps is {self.train_steps}; expected at least 1")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +70,6 @@ def learnability(arguments: Sequence[str] | None) -> int:
         FAMILIES,
         PREDICTORS,
         SETTINGS,
-        TargetsConfig,
         family_row,
         kept_rows,
         make_family,
@@ -94,10 +80,7 @@ def learnability(arguments: Sequence[str] | None) -> int:
     for what, known in (("families", FAMILIES), ("predictors", {**PREDICTORS, **SETTINGS})):
         unknown = [name for name in getattr(command, what) if name not in known]
         require(not unknown, f"{what} names {unknown[:1]}; expected some of {', '.join(known)}")
-    config = TargetsConfig(
-        **{name: getattr(command, name) for name in ("model", "device", "dtype", "dataset", "num_examples")},
-        **{name: getattr(command, name) for name in ("K", "num_steps", "output_dir")},
-    )
+    config = command.targets
     generator, stop = load_generator(GeneratorConfig(config.model, config.device, config.dtype)), Event()
     path = Path(config.output_dir) / "table.json"
     with stopping_on_interrupt(stop):

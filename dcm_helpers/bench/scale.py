@@ -98,8 +98,7 @@ def baseline_seconds(generator: Generator, problems: Sequence[Problem], pairs: S
     """Seconds that the baselines of a pair take, which the driver computes with a Generator of its own."""
 
     def work() -> None:
-        for problem, pair in zip(problems, pairs, strict=True):
-            view_baselines(generator, problem, pair, K, 0)
+        view_baselines(generator, problems, pairs, K, 0)
 
     return min(seconds_of(generator.device, work, repeats=2, warm_up=1)) / len(problems)
 

@@ -7,6 +7,7 @@ typed      how a setting is typed
 optimizer  how one content is optimized; presets
 run        one run
 diffuser   how large a Diffuser is, what it reads, how it is trained
+targets    which pairs get targets for a Diffuser
 """
 
 import lazy_loader

@@ -25,6 +25,7 @@ from .run import DataConfig as DataConfig
 from .run import GeneratorConfig as GeneratorConfig
 from .run import RunConfig as RunConfig
 from .run import is_plain as is_plain
+from .targets import TargetsConfig as TargetsConfig
 from .typed import require_types as require_types
 from .typed import with_names as with_names
 from .typed import with_terms as with_terms

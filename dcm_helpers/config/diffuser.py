@@ -43,7 +43,9 @@ class ExamplesConfig:
     dataset: str = ""
     """Pairs without contents, as for run_phase1a."""
     facts: int = 0
-    """Passages that say what so many people have, made without end."""
+    """Made passages that say what so many people have, and a question about one of them."""
+    passages: int = 10_000
+    """How many such passages are learned from; what is read of them is kept in memory, about 0.1 MB each."""
     num_examples: int = 2000
     """How many pairs of a data set."""
     apart: Literal["topic", "pair"] = "topic"
@@ -71,7 +73,7 @@ class ExamplesConfig:
             f"{' and '.join(named) or 'nothing'} given to learn from; expected one of --runs, --dataset, --facts",
         )
         require(0 < self.held < 1, f"held is {self.held}; expected a number between 0 and 1")
-        for name in ("num_examples", "K"):
+        for name in ("num_examples", "passages", "K"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
 
 
@@ -87,7 +89,7 @@ class DiffuserConfig:
     writes: Literal["both", "answer"] = "both"
     """What is to be written from its contents: question and answer, or the answer alone."""
     depth: float = 0.5
-    """After which share of the Generator's layers the condition's states are read; 0: its embeddings, 1: after all."""
+    """After which share of the Generator's layers the condition's states are read, beside its embeddings; 0: none."""
     targets: float = 1.0
     """Weight of the distance to stored contents; 0: none are needed."""
     entropy: float = 0.0

@@ -21,6 +21,7 @@ from .kept import keep_best as keep_best
 from .kept import keep_settings as keep_settings
 from .kept import load_diffuser as load_diffuser
 from .kept import settings_of as settings_of
+from .kept import tensors_of as tensors_of
 from .kept import trained_on as trained_on
 from .network import USUAL as USUAL
 from .network import Network as Network

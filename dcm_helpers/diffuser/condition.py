@@ -1,4 +1,7 @@
-"""What a Diffuser reads of a pair: states of the frozen Generator at the tokens of a text."""
+"""What a Diffuser reads of a pair: embeddings and states of the frozen Generator at the tokens of a text.
+
+States tell what matters there, knowing the question; embeddings tell plainly which token it is.
+"""
 
 from collections.abc import Sequence
 
@@ -12,7 +15,7 @@ from dcm_helpers.shapes import Bool, Float, Tensor
 from dcm_helpers.stm import Row, for_each_row, lay_out
 
 States = Float[Tensor, "X Y"]
-"""States of one condition: X positions of width Y."""
+"""What is read of one condition: X positions of width Y, which is D for embeddings alone and 2 D with states."""
 
 
 class Reached(Exception):
@@ -38,9 +41,9 @@ def condition_ids(generator: Generator, pair: Pair, reads: Reads) -> tuple[int, 
 
 @torch.no_grad()
 def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], depth: float) -> list[States]:
-    """States of token rows after a share of the Generator's layers, in bfloat16 on the CPU; 0 gives embeddings.
+    """Embeddings of token rows, and beside them states after a share of the Generator's layers; 0 gives no states.
 
-    Blocks after that are not computed.
+    They are in bfloat16 on the CPU. Blocks after that share are not computed.
 
     Raises:   InputError if a row is longer than its window
     """
@@ -56,15 +59,16 @@ def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], depth: float
 
     def of_group(group: list[int]) -> list[States]:
         layout = lay_out(generator, [rows[index] for index in group], 0)
+        embedded = layout.embeddings(None)
         try:
             generator.model(
-                inputs_embeds=layout.embeddings(None),
+                inputs_embeds=embedded,
                 attention_mask=layout.attention_mask,
                 position_ids=layout.position_ids,
                 use_cache=False,
             )
         except Reached as reached:
-            states = reached.states.to("cpu", torch.bfloat16)
+            states = torch.cat([embedded, reached.states], 2).to("cpu", torch.bfloat16)
             return [row[told] for row, told in zip(states, layout.attention_mask.bool().cpu(), strict=True)]
         raise AssertionError("a block that was called did not tell")
 

@@ -1,9 +1,9 @@
 """What a Diffuser learns from: conditions, what is to be written, and contents that make it be written."""
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -57,44 +57,60 @@ class Scale:
         return self.mean + self.std * standard
 
 
-class Examples(Protocol):
-    """Where examples come from: a step's depend on its number alone, so that training goes on where it stopped."""
+class Examples(ABC):
+    """Examples by their places, each once before any comes again, in an order drawn anew each time.
 
-    def of_step(self, step: int, count: int) -> list[Example]:
-        """The examples of a step of training."""
+    A step's depend on its number alone, so that training goes on where it stopped.
+    """
+
+    def __init__(self, count: int, seed: int = 0):
+        self.count, self.seed = count, seed
+        self.order: Iterator[list[int]] = iter(())
+        self.next = (-1, 0)
+
+    @abstractmethod
+    def at(self, places: Sequence[int]) -> list[Example]:
+        """The examples at some places."""
+
+    def of_step(self, step: int, size: int) -> list[Example]:
+        """The examples of a step of training; all of them where there are fewer than asked for."""
+        if self.next != (step, size):
+            order = minibatches(self.count, size, "diffuser examples", self.seed)
+            self.order = itertools.islice(order, step, None)
+        self.next = step + 1, size
+        return self.at(next(self.order))
 
 
-@dataclass
-class Kept:
-    """Examples that are all there: each once before any comes again, in an order drawn anew each time."""
+class Kept(Examples):
+    """Examples that are all there."""
 
-    examples: Sequence[Example]
-    seed: int = 0
-    _order: Iterator[list[int]] = field(default_factory=lambda: iter(()), repr=False)
-    _next: tuple[int, int] = (-1, 0)
+    def __init__(self, examples: Sequence[Example], seed: int = 0):
+        super().__init__(len(examples), seed)
+        self.examples = examples
 
-    def of_step(self, step: int, count: int) -> list[Example]:
-        """The examples of a step; all of them where there are fewer than asked for."""
-        if self._next != (step, count):
-            order = minibatches(len(self.examples), count, "diffuser examples", self.seed)
-            self._order = itertools.islice(order, step, None)
-        self._next = step + 1, count
-        return [self.examples[place] for place in next(self._order)]
+    def at(self, places: Sequence[int]) -> list[Example]:
+        return [self.examples[place] for place in places]
 
 
-@dataclass(frozen=True)
-class Made:
-    """Examples without end and without contents: the pairs are made, one number after the other."""
+class Made(Examples):
+    """Examples without contents whose pairs are made by number; each condition is read once, when it is first needed.
 
-    generator: Generator
-    config: DiffuserConfig
-    pair: Callable[[int], Pair]
-    """The pair of a number, counted from 0."""
+    Reading conditions is more than half of a step that learns through the Generator.
+    """
 
-    def of_step(self, step: int, count: int) -> list[Example]:
-        """The examples of a step; none comes twice."""
-        pairs = [self.pair(number) for number in range(step * count, (step + 1) * count)]
-        return examples_of(self.generator, pairs, self.config)
+    def __init__(
+        self, generator: Generator, config: DiffuserConfig, pair: Callable[[int], Pair], count: int, seed: int = 0
+    ):
+        """Args:     pair  the pair of a number, counted from 0"""
+        super().__init__(count, seed)
+        self.generator, self.config, self.pair = generator, config, pair
+        self.read: dict[int, Example] = {}
+
+    def at(self, places: Sequence[int]) -> list[Example]:
+        new = [place for place in places if place not in self.read]
+        examples = examples_of(self.generator, [self.pair(place) for place in new], self.config)
+        self.read |= zip(new, examples, strict=True)
+        return [self.read[place] for place in places]
 
 
 def examples_of(generator: Generator, pairs: Sequence[Pair], config: DiffuserConfig) -> list[Example]:

@@ -23,7 +23,7 @@ from dcm_helpers.stm import initial_content
 CHOSEN_ON = 0.15
 """Share of what is not judged on which the best step is chosen."""
 MADE = 256
-"""Pairs of a made world that are judged, and those that stand for what is learned from where pairs are needed."""
+"""Pairs of a made world that are judged, and so many of those that are learned from stand for all of them."""
 CHOSEN = 64
 """The best step is chosen on so many examples at most."""
 
@@ -36,7 +36,7 @@ class Sides:
     examples: Examples
     """What is learned from, step by step."""
     learned: Sequence[tuple[Pair, Example]]
-    """The same as pairs; of a made world, which has no end, some of them."""
+    """The same as pairs; of a made world some of them."""
     chosen_on: Sequence[Example]
     judged: Sequence[tuple[Pair, Example]]
     scale: Scale
@@ -46,7 +46,7 @@ class Sides:
         """How many there are, and which topics are judged."""
         topics = sorted({pair.topic for pair, _ in self.judged})
         return {
-            "learned_from": len(self.learned),
+            "learned_from": self.examples.count,
             "chosen_on": len(self.chosen_on),
             "judged": len(self.judged),
             "judged_topics": topics if len(topics) <= len(self.judged) / 2 else len(topics),
@@ -90,15 +90,18 @@ def of_facts(source: ExamplesConfig, config: DiffuserConfig) -> Sides:
     """A made world; what is judged and what the best step is chosen on are drawn from streams of their own."""
     generator = load_generator(GeneratorConfig(source.model, source.device, source.dtype))
 
-    def made(count: int, stream: str) -> list[tuple[Pair, Example]]:
+    def of_number(number: int) -> Pair:
+        return make_fact(number, source.facts, config.seed)
+
+    def made(count: int, stream: int | str) -> list[tuple[Pair, Example]]:
         pairs = [make_fact(number, source.facts, stream) for number in range(count)]
         return list(zip(pairs, examples_of(generator, pairs, config), strict=True))
 
     judged = made(MADE, "judged")
     return Sides(
         generator,
-        Made(generator, config, lambda number: make_fact(number, source.facts, config.seed)),
-        made(MADE, "some to learn from"),
+        Made(generator, config, of_number, source.passages, config.seed),
+        made(min(MADE, source.passages), config.seed),
         [example for _, example in made(CHOSEN, "chosen on")],
         judged,
         scale_without(generator, source, judged[0][1]),

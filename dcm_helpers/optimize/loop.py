@@ -71,6 +71,7 @@ class ContentOptimizer:
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
         size = self.config.batch_size or automatic_size(self.generator, problems, self.config)
+        company = max(1, min(size, len(problems)) // 2)
         batch = Batch(self.generator, self.config, size, self.parameterization)
         progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
@@ -83,8 +84,8 @@ class ContentOptimizer:
                     attempt.seconds += elapsed / len(batch.attempts)
                 ended += batch.release_ended()
                 batch.update()
-            # decoding costs about the same for one row and for many, so it waits for company: half of all there are
-            if ended and (stopping or 2 * len(ended) >= min(size, len(ended) + len(batch.attempts))):
+            # decoding costs about the same for one row and for many, so it waits for company, or for the end
+            if ended and (stopping or len(ended) >= company or not (batch.attempts or waiting)):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed

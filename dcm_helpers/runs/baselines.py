@@ -11,7 +11,9 @@ Every baseline is given per view, in nats per token, with EOS (``loss``) and wit
 Text stands in the Generator's prompt format (see :mod:`dcm_helpers.generator.frozen`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 
@@ -21,40 +23,90 @@ from dcm_helpers.forms import checked
 from dcm_helpers.generator import Generator, token_rows
 from dcm_helpers.pairs import Pair
 from dcm_helpers.seeds import seeded
+from dcm_helpers.shapes import Contents
 from dcm_helpers.stm import EXTRA_TOKENS, Problem, Row, View, greedy_decode, score_rows, text_prompts
 from dcm_helpers.store import Loss, RunFolder
 
 DRAWS = 8
+TOGETHER = 4
+"""Pairs whose baselines are computed together: two thirds of the time of one after the other, and still seconds."""
+Computed = TypeVar("Computed")
 TASK = "task.json"
 """The file of a run that holds its task-level baseline, by pair."""
 
 
 def view_baselines(
-    generator: Generator, problem: Problem, pair: Pair, K: int, seed: int, task: Loss | None = None
-) -> list[dict[str, Loss | None]]:
-    """The baselines of each view of a joint problem.
+    generator: Generator,
+    problems: Sequence[Problem],
+    pairs: Sequence[Pair],
+    K: int,
+    seed: int,
+    task: Mapping[str, Loss] = MappingProxyType({}),
+) -> list[list[dict[str, Loss | None]]]:
+    """The baselines of each view of joint problems.
 
-    Args:     task  that of its answer, where :func:`task_losses` found one
-    Returns:  per view, name -> losses; None where it does not apply (no context) or the prompt exceeds the window
+    Args:     pairs  of each problem;  task  by pair those of its answer, where :func:`task_losses` found one
+    Returns:  per problem and view, name -> losses; None where it does not apply (no context) or the prompt exceeds the
+              window
     """
-    draws = {"random": K, "single_token": 1}
-    results: list[dict[str, Loss | None]] = [{} for _ in problem.views]
-    for name, slots in draws.items():
-        contents = torch.stack(
-            [token_rows(generator, slots, seeded(name, seed, problem.id, draw)) for draw in range(DRAWS)]
-        )
-        rows = [Row.of(generator, view, draw) for view in problem.views for draw in range(DRAWS)]
-        scores = score_rows(generator, rows, contents, slots)
-        for index in range(len(problem.views)):
-            of_view = scores[index * DRAWS : (index + 1) * DRAWS]
-            results[index][name] = {key: sum(entry[key] for entry in of_view) / DRAWS for key in ("loss", "loss_text")}
-    prompts = text_prompts(pair)
-    for result, view in zip(results, problem.views, strict=True):
-        for name, prompt in prompts.get(view.kind, {}).items():
-            result[name] = text_loss(generator, view, *prompt) if prompt else None
-        if task and view.kind == "answer":
-            result["task"] = task
-    return results
+    found: list[list[dict[str, Loss | None]]] = [[{} for _ in problem.views] for problem in problems]
+    views = list(numbered_views(problems))
+    for name, slots in {"random": K, "single_token": 1}.items():
+        drawn = [
+            token_rows(generator, slots, seeded(name, seed, problem.id, draw))
+            for problem in problems
+            for draw in range(DRAWS)
+        ]
+        rows = [Row.of(generator, view, place * DRAWS + draw) for place, _, view in views for draw in range(DRAWS)]
+        losses = losses_of(generator, rows, torch.stack(drawn), slots)
+        for index, (place, number, _) in enumerate(views):
+            of_view = losses[index * DRAWS : (index + 1) * DRAWS]
+            found[place][number][name] = {key: sum(each[key] for each in of_view) / DRAWS for key in of_view[0]}
+    texts = {
+        (place, number, name): Row(generator.prompt_ids(*prompt), None, (), view.target_ids) if prompt else None
+        for place, number, view in views
+        for name, prompt in text_prompts(pairs[place]).get(view.kind, {}).items()
+    }
+    rows = {where: row for where, row in texts.items() if row is not None and row.length(K=0) <= generator.window}
+    after_text = dict(zip(rows, losses_of(generator, list(rows.values()), None, 0), strict=True))
+    for place, number, name in texts:
+        found[place][number][name] = after_text.get((place, number, name))
+    for place, number, view in views:
+        if view.kind == "answer" and pairs[place].id in task:
+            found[place][number]["task"] = task[pairs[place].id]
+    return found
+
+
+def numbered_views(problems: Sequence[Problem]) -> Iterator[tuple[int, int, View]]:
+    """Every view with the numbers of its problem and of itself."""
+    for place, problem in enumerate(problems):
+        for number, view in enumerate(problem.views):
+            yield place, number, view
+
+
+def losses_of(generator: Generator, rows: Sequence[Row], contents: Contents | None, K: int) -> list[Loss]:
+    """Of each row its losses with EOS and without."""
+    return [{key: scores[key] for key in ("loss", "loss_text")} for scores in score_rows(generator, rows, contents, K)]
+
+
+def computed_together(
+    problems: Sequence[Problem], compute: Callable[[Sequence[Problem]], Sequence[Computed]]
+) -> Callable[[Problem], Computed]:
+    """A function that computes something for a problem, and for its neighbors with it: each computation for several.
+
+    Who is computed together depends on the order of ``problems`` alone, whoever is asked for first.
+    """
+    ahead: dict[str, Computed] = {}
+    places = {problem.id: place for place, problem in enumerate(problems)}
+
+    def of(problem: Problem) -> Computed:
+        if problem.id not in ahead:
+            first = places[problem.id] // TOGETHER * TOGETHER
+            some = problems[first : first + TOGETHER]
+            ahead.update(zip((each.id for each in some), compute(some), strict=True))
+        return ahead.pop(problem.id)
+
+    return of
 
 
 def kept_task_losses(folder: RunFolder, pairs: Iterable[Pair]) -> dict[str, Loss]:
@@ -69,15 +121,6 @@ def kept_task_losses(folder: RunFolder, pairs: Iterable[Pair]) -> dict[str, Loss
     require(kept.keys() == {pair.id for pair in pairs}, f"{path} speaks of other pairs than this run has; {way_out}")
     require(all(loss["loss"] is not None for loss in kept.values()), f"{path} lacks the loss of a pair; {way_out}")
     return kept
-
-
-def text_loss(generator: Generator, view: View, text: str, cue: str) -> Loss | None:
-    """Loss of a view's target after a text prompt; None if both together exceed the window."""
-    row = Row(generator.prompt_ids(text, cue), None, (), view.target_ids)
-    if row.length(K=0) > generator.window:
-        return None
-    (scores,) = score_rows(generator, [row], None, K=0)
-    return {key: scores[key] for key in ("loss", "loss_text")}
 
 
 def answer_from_text(generator: Generator, pair: Pair, new_tokens: int = 32) -> str:

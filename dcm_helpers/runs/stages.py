@@ -18,7 +18,7 @@ from dcm_helpers.generator import Generator, says_the_same, sentence_embeddings
 from dcm_helpers.learned import Diverged, task_losses
 from dcm_helpers.optimize import MakeSolver, Result, asks_oracle, compares_problems, compile_where_it_pays
 from dcm_helpers.pairs import Dataset
-from dcm_helpers.runs.baselines import TASK, kept_task_losses, view_baselines
+from dcm_helpers.runs.baselines import TASK, computed_together, kept_task_losses, view_baselines
 from dcm_helpers.runs.diagnosis import diagnosis
 from dcm_helpers.runs.records import result_record, validation_record, with_baselines
 from dcm_helpers.runs.verdicts import STAGE2_EARLY_PAIRS, STAGE2_WEAK, summarize, summarize_stage1, too_few_converged
@@ -122,13 +122,16 @@ class Phase1a:
         task = self.task_losses()
         if self.stop.is_set():
             return False
+
+        def computed(some: Sequence[Problem]) -> list[list[dict[str, Loss | None]]]:
+            known = [pairs[problem.pair] for problem in some]
+            return view_baselines(self.generator, some, known, config.K, config.seed, task)
+
+        baselines_of = computed_together(problems, computed)
         with contextlib.closing(self.solve(2, problems, config)) as results:
             while not hopeless and (result := next(results, None)) is not None:
-                pair = pairs[result.problem.pair]
                 with self.spent.on("baselines"):
-                    baselines = view_baselines(
-                        self.generator, result.problem, pair, config.K, config.seed, task.get(pair.id)
-                    )
+                    baselines = baselines_of(result.problem)
                 record = with_baselines(result_record(self.generator, result, 2, config), baselines)
                 self.store(record, result)
                 converged[record["problem"]] = record["converged"]

@@ -1,4 +1,3 @@
-from .families import TargetsConfig as TargetsConfig
 from .families import cross_predicted as cross_predicted
 from .families import make_family as make_family
 from .learnability import evaluations_from as evaluations_from

@@ -1,57 +1,31 @@
 """Making a family of targets: a run folder with a content for every pair, made by the one loop."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 import torch
+from safetensors.torch import save
 
-from dcm_helpers.config import DataConfig, DiffuserConfig, GeneratorConfig, OptimizerConfig, Reads, RunConfig
-from dcm_helpers.diffuser import Example, examples_of_runs
+from dcm_helpers.config import DiffuserConfig, Reads, RunConfig, TargetsConfig
+from dcm_helpers.diffuser import Example, apart, examples_of_runs, tensors_of
 from dcm_helpers.errors import require
+from dcm_helpers.files import is_there, write_safely
 from dcm_helpers.generator import Generator
-from dcm_helpers.optimize import ContentOptimizer, MakeSolver
-from dcm_helpers.pairs import Pair
+from dcm_helpers.learned import shared_subspace
+from dcm_helpers.optimize import ContentOptimizer, MakeSolver, Projection
+from dcm_helpers.pairs import Pair, load_pairs
 from dcm_helpers.runs import Run, open_run, prepare
 from dcm_helpers.shapes import Contents
 from dcm_helpers.stm import Problem, joint_problems, of_class
 from dcm_helpers.targets.predict import FOLDS, predicted
-from dcm_helpers.targets.table import Family
+from dcm_helpers.targets.table import HELD, Family
 
-
-@dataclass(frozen=True)
-class TargetsConfig:
-    """Which pairs get targets, and how targets are found."""
-
-    model: str = "smollm2-135m"
-    """Generator: a name, hub id or folder, as in run_phase1a."""
-    device: str = "auto"
-    """Device: 'auto', 'cpu', 'cuda', ..."""
-    dtype: str = "auto"
-    """Precision of the Generator, as in run_phase1a."""
-    dataset: str = "pairs"
-    """Question-answer pairs, as for run_phase1a."""
-    num_examples: int = 800
-    """How many pairs."""
-    K: int = 8
-    """Content slots."""
-    num_steps: int = 300
-    """Steps that one content may take at most."""
-    output_dir: str = "results/targets"
-    """Folder of the families."""
-
-    def run_config(self, family: Family) -> RunConfig:
-        """The configuration of a family's run folder."""
-        settings = {"K": self.K, "num_steps": self.num_steps, "num_restarts": 1, **family.optimizer}
-        return RunConfig(
-            generator=GeneratorConfig(self.model, self.device, self.dtype),
-            data=DataConfig(self.dataset, self.num_examples),
-            optimizer=OptimizerConfig(**settings),
-            ignore_gates=True,
-            output_dir=self.output_dir,
-            run_name=family.name,
-        )
+SUBSPACE = "subspace.safetensors"
+SUBSPACE_STEPS = 200
+"""Minibatches from which directions are learned."""
 
 
 def make_family(
@@ -67,7 +41,10 @@ def make_family(
     Args:     reads  what contents are predicted from, where they begin at predictions
     Raises:   InputError if the family that it follows is not made, or pairs have no other phrasings
     """
-    with prepare(config.run_config(family), make_solver, generator=generator) as run:
+    settings = config.run_config(family.name, family.optimizer)
+    if family.subspace:
+        make_solver = partial(ContentOptimizer, parameterization=subspace_of(settings, generator, stop))
+    with prepare(settings, make_solver, generator=generator) as run:
         run.stop = stop
         problems = problems_of(family, generator, run.dataset.pairs)
         if family.after:
@@ -76,6 +53,27 @@ def make_family(
         with run.session():
             run.optimize(2, problems, run.config.optimizer)
     return Run(run.folder, generator)
+
+
+def subspace_of(config: RunConfig, generator: Generator, stop: Event) -> Projection | None:
+    """The directions that a family's contents move in: learned at first, and kept beside its run.
+
+    They are learned from pairs that are not held out; learning is not gone on with, but begins anew.
+
+    Returns:  None once ``stop`` is set
+    Raises:   InputError if what was kept cannot be read
+    """
+    path = Path(config.output_dir).expanduser() / SUBSPACE
+    if not is_there(path):
+        pairs = load_pairs(config.data).writable(generator).pairs
+        known, _ = apart([pair.topic or pair.id for pair in pairs], HELD, seed=0)
+        problems = joint_problems(generator, [pairs[place] for place in known])
+        learned = shared_subspace(generator, problems, replace(config.optimizer, num_steps=SUBSPACE_STEPS), stop=stop)
+        if stop.is_set():
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_safely(path, save({"basis": learned.basis.contiguous()}))
+    return Projection(tensors_of(path)[1]["basis"])
 
 
 def problems_of(family: Family, generator: Generator, pairs: Sequence[Pair]) -> list[Problem]:

@@ -21,9 +21,8 @@ from dcm_helpers.stm import joint_problems
 from dcm_helpers.targets.learnability import evaluations_from, evaluations_over, in_contents, in_predictions, radii
 from dcm_helpers.targets.network import network_predicted
 from dcm_helpers.targets.predict import PREDICTORS, predicted
+from dcm_helpers.targets.table import HELD
 
-HELD = 0.25
-"""Share of the articles, or topics, that is held out."""
 LOOKED = 24
 """Held-out pairs whose basin is measured, and that are optimized from predictions: each costs a hundred evaluations."""
 RADII = tuple(0.05 * step for step in range(1, 17))

@@ -16,13 +16,14 @@ def ids(tiny64, pairs):
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3])
-def test_states_are_those_that_the_generator_computes(tiny64, ids, layer):
+def test_embeddings_and_states_are_those_that_the_generator_computes(tiny64, ids, layer):
     assert len({len(row) for row in ids}) > 1, "nothing is padded"
     for row, states in zip(ids, states_of(tiny64, ids, layer / 4), strict=True):
         with torch.no_grad():
             output = tiny64.model(input_ids=torch.tensor([row]), output_hidden_states=True)
-        assert states.shape == (len(row), tiny64.width) and states.dtype is torch.bfloat16
-        torch.testing.assert_close(states, output.hidden_states[layer][0].to(torch.bfloat16))
+        both = [output.hidden_states[each][0] for each in dict.fromkeys((0, layer))]
+        assert states.dtype is torch.bfloat16
+        torch.testing.assert_close(states, torch.cat(both, 1).to(torch.bfloat16))
 
 
 def test_the_generator_is_whole_again(tiny64, ids):

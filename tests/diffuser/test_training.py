@@ -83,9 +83,13 @@ def test_a_step_s_examples_depend_on_its_number_alone(examples):
 
 
 def test_made_pairs_can_be_answered_from_their_passage_alone(tiny):
-    made = Made(tiny, DIRECT, lambda number: make_fact(number, 3))
-    ids = [each.problem.pair for step in range(3) for each in made.of_step(step, 4)]
-    assert len(set(ids)) == 12 and ids[:4] == [each.problem.pair for each in made.of_step(0, 4)]
+    made = Made(tiny, DIRECT, lambda number: make_fact(number, 3), 12)
+    steps = [made.of_step(step, 4) for step in range(6)]
+    ids = [each.problem.pair for step in steps for each in step]
+    assert len(set(ids[:12])) == 12 and set(ids[12:]) == set(ids[:12]) and ids[12:] != ids[:12]
+    assert {id(each) for step in steps[3:] for each in step} == {id(each) for each in made.read.values()}, "read twice"
+    again = Made(tiny, DIRECT, lambda number: make_fact(number, 3), 12)
+    assert [each.problem.pair for each in again.of_step(4, 4)] == [each.problem.pair for each in steps[4]]
     for number in range(20):
         pair = make_fact(number, 3)
         asked = pair.question.removeprefix("What does ").removesuffix(" have?")

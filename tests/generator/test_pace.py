@@ -16,7 +16,7 @@ from dcm_helpers.config import GeneratorConfig
 from dcm_helpers.fetched import PACKAGED
 from dcm_helpers.generator import load_generator
 from dcm_helpers.generator.attention import GROUPED, grouped_attention
-from dcm_helpers.generator.pace import SIZES, measured_pace, of_one_block, pace_of
+from dcm_helpers.generator.pace import SIZES, measured_pace, of_one_block, pace_of, usual_positions
 from dcm_helpers.generator.timing import KERNELS, agreeing_kernels
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_kernel_and_size_are_those_of_the_precision(known):
     def seconds(name, kernel, positions):
         other = kernel == KERNELS[1]
         if name == "float32":
-            return math.inf if other else 100 + positions
+            return math.inf if other else 200 + positions
         return positions * (0.5 if other else 1)
 
     known(seconds)
@@ -112,10 +112,10 @@ def test_a_generator_is_loaded_as_was_found(known):
     known(lambda name, kernel, positions: positions / (1 + (name == "bfloat16") + (kernel == "eager")))
     auto = load_generator(GeneratorConfig(model="tiny", device="cpu"))
     assert auto.dtype is torch.bfloat16 and auto.model.config._attn_implementation == "eager"
-    assert auto.positions_at_once == 256
+    assert auto.positions_at_once == min(SIZES["cpu"])
     named = load_generator(GeneratorConfig(model="tiny", device="cpu", dtype="float64"))
     assert named.dtype is torch.float64, "what is named is taken"
-    assert named.positions_at_once == SIZES["cpu"][1]
+    assert named.positions_at_once == usual_positions(CPU)
 
 
 def test_a_precision_that_cannot_be_computed_is_not_taken(known, capsys):
@@ -130,7 +130,7 @@ def test_without_any_measurement_what_is_usual_is_taken(known, capsys):
     known(lambda name, kernel, positions: math.inf)
     generator = load_generator(GeneratorConfig(model="tiny", device="cpu"))
     assert "neither in float32 nor in bfloat16" in capsys.readouterr().err
-    assert generator.precision == "float32" and generator.positions_at_once == SIZES["cpu"][1]
+    assert generator.precision == "float32" and generator.positions_at_once == usual_positions(CPU)
 
 
 def test_it_holds_for_the_same_block_on_the_same_machine_alone(known, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from judges import plain_nll
 
 from dcm_helpers.generator import token_rows
 from dcm_helpers.runs import view_baselines
-from dcm_helpers.runs.baselines import DRAWS
+from dcm_helpers.runs.baselines import DRAWS, TOGETHER, computed_together
 from dcm_helpers.runs.verdicts import converged_by
 from dcm_helpers.seeds import seeded
 from dcm_helpers.stm import joint_problems
@@ -22,7 +22,7 @@ def nll_after(generator, prompt, target):
 def test_baselines_are_what_the_contract_defines(tiny, pairs):
     pair = pairs[0]
     (problem,) = joint_problems(tiny, [pair])
-    question, answer = view_baselines(tiny, problem, pair, K=8, seed=4)
+    ((question, answer),) = view_baselines(tiny, [problem], [pair], K=8, seed=4)
     assert set(question) == {"random", "single_token", "full_context"}
     assert set(answer) == {"random", "single_token", "full_context", "question_only"}
     for view, baselines in zip(problem.views, (question, answer), strict=True):
@@ -49,9 +49,29 @@ def test_context_that_is_missing_or_too_long(tiny, pairs):
     (problem,) = joint_problems(tiny, pairs[:1])
     for context in ("", "far too long " * 300):
         pair = dataclasses.replace(pairs[0], context=context)
-        for baselines in view_baselines(tiny, problem, pair, K=4, seed=0):
+        (found,) = view_baselines(tiny, [problem], [pair], K=4, seed=0)
+        for baselines in found:
             assert baselines["full_context"] is None
             assert baselines["random"]["loss_text"] > 0
+
+
+def test_together_they_are_what_each_is_alone(tiny64, pairs):
+    some = pairs[:3]
+    problems = joint_problems(tiny64, some)
+    for place, found in enumerate(view_baselines(tiny64, problems, some, K=4, seed=1)):
+        (alone,) = view_baselines(tiny64, problems[place : place + 1], some[place : place + 1], K=4, seed=1)
+        for of_view, of_one in zip(found, alone, strict=True):
+            assert of_view.keys() == of_one.keys()
+            for name, losses in of_one.items():
+                assert losses is None or of_view[name] == pytest.approx(losses, rel=1e-9)
+
+
+def test_neighbors_are_computed_together_whoever_is_asked_for_first(tiny, pairs):
+    problems, asked = joint_problems(tiny, pairs[: TOGETHER + 2]), []
+    computed = computed_together(problems, lambda some: asked.append(some) or [each.id for each in some])
+    for problem in reversed(problems):
+        assert computed(problem) == problem.id
+    assert asked == [problems[TOGETHER:], problems[:TOGETHER]]
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,20 @@
 
 import dataclasses
 import threading
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import dcm_helpers.learnability as command
-from dcm_helpers.config import DiffuserConfig
+from dcm_helpers.config import DiffuserConfig, TargetsConfig
 from dcm_helpers.diffuser import examples_of_runs
 from dcm_helpers.errors import InputError
 from dcm_helpers.targets import (
     FAMILIES,
     REFINED_STEPS,
     Family,
-    TargetsConfig,
     cross_predicted,
     kept_rows,
     make_family,
@@ -74,6 +75,22 @@ def test_what_is_refined_begins_at_its_prediction(tiny, config, shared):
         assert solution.record["steps"] <= REFINED_STEPS
         moved = (solution.content - begun[solution.record["problem"]]).abs().max()
         assert moved <= 1.01 * run.optimizer.lr * REFINED_STEPS * 3.2, "Adam moves no coordinate farther"
+
+
+def test_contents_move_in_the_directions_that_were_learned(tiny, config, shared):
+    family = dataclasses.replace(FAMILIES["subspace"], optimizer={"start": "shared", "num_steps": 3})
+    stopped = threading.Event()
+    stopped.set()
+    make_family(family, config, tiny, stopped)
+    path = Path(config.output_dir) / "subspace.safetensors"
+    assert not path.exists(), "directions that were learned in part are taken for learned"
+    run = make_family(family, config, tiny, threading.Event())
+    basis = load_file(path)["basis"].double()
+    moved = (torch.stack([each.content for each in run.solutions]) - run.starts).double().flatten(0, 1)
+    assert moved.norm(dim=1).min() > 0
+    torch.testing.assert_close(moved @ basis.T @ basis, moved, atol=1e-4, rtol=0)
+    before = path.read_bytes()
+    assert len(make_family(family, config, tiny, threading.Event()).solutions) == 10 and path.read_bytes() == before
 
 
 def test_one_content_for_several_phrasings_is_judged_by_the_pair_s_own(tiny, config):
