@@ -48,11 +48,16 @@ def ask(arguments: Sequence[str] | None) -> int:
     """Write what the Generator writes in each mode from each sample."""
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.ask")
     # imported here: it takes seconds, which --help should not
-    from dcm_helpers.diffuser import generator_of, load_diffuser
+    from dcm_helpers.diffuser import generator_of, load_diffuser, trained_on
     from dcm_helpers.files import read_text
     from dcm_helpers.markup import printable
     from dcm_helpers.pairs import Pair
 
+    _, config = trained_on(command.diffuser)
+    needless = "this Diffuser reads the question alone; leave --context out"
+    require(command.context is None or config.reads == "passage", needless)
+    alike = "this Diffuser makes one content for a question, whatever the noise; leave --samples out"
+    require(command.samples == 1 or config.kind == "flow", alike)
     context = read_text(command.context).strip() if command.context else ""
     generator = generator_of(command.diffuser, command.device)
     diffuser = load_diffuser(command.diffuser, generator)

@@ -47,22 +47,34 @@ def train_diffuser(arguments: Sequence[str] | None) -> int:
     """Train until all steps are done, and say how well it did at its best step, on what that was chosen on."""
     command = tyro.cli(Command, args=arguments, prog="python -m dcm_helpers.train_diffuser")
     # imported here: it takes seconds, which --help should not
-    from dcm_helpers.diffuser import USUAL, Training, keep_settings, settings_of, sides_of, train, usual_of
+    from dcm_helpers.diffuser import (
+        USUAL,
+        Training,
+        keep_settings,
+        precision_to_go_on_in,
+        settings_of,
+        sides_of,
+        train,
+        usual_of,
+    )
     from dcm_helpers.watch import stopping_on_interrupt
 
-    sides = sides_of(command.examples, command.diffuser)
-    learned_from = {**dataclasses.asdict(command.examples), **sides.account}
-    keep_settings(command.output, settings_of(sides.generator, command.diffuser, sides.scale, learned_from))
+    folder, source = command.output.expanduser(), command.examples
+    known = precision_to_go_on_in(folder) if source.dtype == "auto" else None
+    sides = sides_of(dataclasses.replace(source, dtype=known or source.dtype), command.diffuser)
+    learned_from = {**dataclasses.asdict(source), **sides.account}
+    del learned_from["device"]  # a training may go on elsewhere
+    keep_settings(folder, settings_of(sides.generator, command.diffuser, sides.scale, learned_from))
     usual = usual_of([each.condition for each in sides.examples.of_step(0, USUAL)])
     training, stop = Training(sides.generator, command.diffuser, sides.scale, usual), Event()
     size = sum(parameter.numel() for parameter in training.network.parameters())
     print(f"{size / 1e6:.1f} M weights, learned for {sides.generator.name}: {sides.account}", file=sys.stderr)
     with stopping_on_interrupt(stop):
-        measures = train(command.output, training, sides.examples, sides.chosen_on, stop, command.keep_every)
+        best = train(folder, training, sides.examples, sides.chosen_on, stop, command.keep_every)
     if stop.is_set():
         print(f"Stopped. {CONTINUES}", file=sys.stderr)
         return STOPPED
-    print(json.dumps(min((each["held_out"] | {"step": each["step"]} for each in measures), key=lambda m: m["nats"])))
+    print(json.dumps(best))
     return FINISHED
 
 

@@ -21,7 +21,9 @@ def trained(example, tmp_path_factory):
 def test_what_is_held_out_is_told(trained):
     settings = json.loads((trained / "diffuser.json").read_text())["learned_from"]
     assert settings["learned_from"] + settings["chosen_on"] + settings["judged"] == 6 and settings["judged_topics"]
-    assert all(0 <= json.loads(line)["held_out"]["exact_answer"] <= 1 for line in (trained / "log.jsonl").open())
+    assert all(
+        0 <= json.loads(line)["chosen_on"]["teacher_forced_answer"] <= 1 for line in (trained / "log.jsonl").open()
+    )
 
 
 def test_the_same_command_has_nothing_left_to_do(trained, example, capsys):
@@ -55,6 +57,7 @@ def test_it_answers_from_noise(trained, capsys):
         (["--facts", "2", "--width", "30"], "multiple of twice the number of heads"),
         (["--facts", "2", "--held", "2"], "held is 2"),
         (["--facts", "2", "--average", "1"], "average is 1"),
+        (["--facts", "1"], "facts is 1; expected at least 2"),
     ],
 )
 def test_what_cannot_work_is_refused(words, told, tmp_path, capsys):
@@ -66,7 +69,7 @@ def test_what_cannot_work_is_refused(words, told, tmp_path, capsys):
 def test_another_training_is_not_continued(trained, example, capsys):
     words = ["--output", str(trained), "--runs", str(example.folder.path), *SMALL, "--lr", "0.5"]
     assert train_diffuser.main(words) == 2
-    assert "another config" in capsys.readouterr().err
+    assert "another lr; name another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_another_training_is_not_continued(trained, example, capsys):
         (["nowhere", "Who?"], "has no trained Diffuser"),
         (["trained", " "], "the question is empty"),
         (["trained", "Who?", "--steps", "0"], "steps is 0"),
-        (["trained", "Who?", "--context", "missing.txt"], "missing.txt"),
+        (["trained", "Who?", "--context", "missing.txt"], "reads the question alone"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(trained, words, told, capsys):
@@ -84,12 +87,18 @@ def test_what_cannot_be_asked_is_refused(trained, words, told, capsys):
 
 
 def test_it_is_judged_beside_what_needs_no_training(trained, capsys):
-    assert judge.main([str(trained), "--steps", "2", "--task-steps", "2"]) == 0
-    rows = json.loads((trained / "judged.json").read_text())
+    words = ["--steps", "2", "--task-steps", "2", "--start", "shared", "--optimized", "2"]
+    assert judge.main([str(trained), *words]) == 0
+    judged = json.loads((trained / "judged.json").read_text())
+    rows, (doubts,) = judged["ladder"], judged["refutations"]
+    where = ["made_to_learned", "optimized_to_learned", "made_to_optimized", "spread", "evaluations"]
+    assert list(doubts) == ["method", *where] and doubts["spread"].startswith("0.000"), "untrained, it makes the mean"
     methods = list(dict.fromkeys(row["method"] for row in rows))
     assert methods[:2] == ["question as text", "question as text after a task-level prompt"]
     assert methods[-3:-1] == ["small, 2 steps", "small, 2 steps, conditions exchanged"]
-    assert next(row for row in rows if row["method"] == "what optimization finds")["exact"].startswith("1.000")
+    assert next(row for row in rows if row["method"] == "what optimization found, where it did")["exact"].startswith(
+        "1.000"
+    )
     assert "small, 2 steps: exact" in capsys.readouterr().out
     assert judge.main([str(trained), "--steps", "0"]) == 2 and judge.main(["nowhere"]) == 2
     assert "nowhere has no trained Diffuser" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from dcm_helpers.config.typed import require_types
 from dcm_helpers.errors import require
 
 Reads = Literal["question", "passage", "pair"]
-"""The condition: the question; the passage and the question; or, as an upper bound, the question and its answer."""
+"""The condition: the question; the question and its passage; or, as an upper bound, the question and its answer."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ class ExamplesConfig:
             len(named) == 1,
             f"{' and '.join(named) or 'nothing'} given to learn from; expected one of --runs, --dataset, --facts",
         )
+        require(
+            self.facts == 0 or self.facts >= 2, f"facts is {self.facts}; expected at least 2, so that one is asked for"
+        )
         require(0 < self.held < 1, f"held is {self.held}; expected a number between 0 and 1")
         for name in ("num_examples", "passages", "K"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; expected at least 1")
@@ -85,7 +88,7 @@ class DiffuserConfig:
     kind: Literal["flow", "direct"] = "flow"
     """'flow': from noise, step by step; 'direct': the same network in one step, without noise."""
     reads: Reads = "question"
-    """Its condition: the 'question'; the 'passage' and the question; or, as an upper bound, the whole 'pair'."""
+    """Its condition: the 'question'; the question and its 'passage'; or, as an upper bound, the whole 'pair'."""
     writes: Literal["both", "answer"] = "both"
     """What is to be written from its contents: question and answer, or the answer alone."""
     depth: float = 0.5

@@ -34,7 +34,11 @@ def condition_ids(generator: Generator, pair: Pair, reads: Reads) -> tuple[int, 
     Raises:   InputError if the passage is to be read and the pair has none
     """
     lacks = reads == "passage" and not pair.context
-    require(not lacks, f"pair {pair.id!r} has no context, which is to be read; use --reads question")
+    require(
+        not lacks,
+        f"pair {pair.id!r} has no context, which is to be read; give it one (ask: --context FILE), or train a Diffuser "
+        "with --reads question",
+    )
     after = {"question": "", "passage": f"\n{pair.context}", "pair": f"\n{pair.answer}"}[reads]
     return generator.bos_ids + generator.text_ids(pair.question + after)
 
@@ -47,10 +51,9 @@ def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], depth: float
 
     Raises:   InputError if a row is longer than its window
     """
-    blocks = blocks_of(generator.model)
-    layer = round(depth * len(blocks))
     longest = max(map(len, ids), default=0)
     require(longest <= generator.window, f"a condition has {longest} tokens; {generator.name} reads {generator.window}")
+    layer = round(depth * len(blocks_of(generator.model))) if depth else 0
     if not layer:
         return [generator.embed(torch.tensor(row)).to("cpu", torch.bfloat16) for row in ids]
 
@@ -73,7 +76,7 @@ def states_of(generator: Generator, ids: Sequence[tuple[int, ...]], depth: float
         raise AssertionError("a block that was called did not tell")
 
     rows = [Row(row, None, (), ()) for row in ids]
-    hook = blocks[layer - 1].register_forward_hook(leave)
+    hook = blocks_of(generator.model)[layer - 1].register_forward_hook(leave)
     try:
         return for_each_row(rows, 0, of_group)
     finally:

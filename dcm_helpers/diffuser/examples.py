@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from dcm_helpers.config import DiffuserConfig
+from dcm_helpers.config import MODES, DiffuserConfig
 from dcm_helpers.diffuser.condition import States, condition_ids, states_of
 from dcm_helpers.errors import require
-from dcm_helpers.generator import Generator
+from dcm_helpers.generator import Generator, embedding_moments
 from dcm_helpers.learned import minibatches
 from dcm_helpers.pairs import Pair
 from dcm_helpers.runs import Run
 from dcm_helpers.seeds import seeded
 from dcm_helpers.shapes import Content, Contents
-from dcm_helpers.stm import Problem, joint_problems
+from dcm_helpers.stm import Problem, View, initial_content, joint_problems
+
+CHOSEN_ON = 0.15
+"""Share of what is not judged on which the best step is chosen."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,19 @@ class Scale:
         return self.mean + self.std * standard
 
 
+def scale_without(generator: Generator, start: str, K: int) -> Scale:
+    """What stands for 0 and 1 where no contents are there: a start, and how far embeddings of tokens lie apart.
+
+    Raises:   InputError for a start that is drawn for each problem anew
+    """
+    require(start not in ("tokens", "gaussian"), f"start is {start!r}, one for each problem; expected one for all")
+    anything = Problem("all", (View("", "", (generator.eos_id,), ()),))  # a start for all depends on no problem
+    mean = initial_content(generator, anything, K, start, 0, 0)
+    return Scale(mean.float(), embedding_moments(generator)[1])
+
+
 class Examples(ABC):
-    """Examples by their places, each once before any comes again, in an order drawn anew each time.
+    """Examples by their places, shuffled anew for every pass through them; what fills no step waits for the next pass.
 
     A step's depend on its number alone, so that training goes on where it stopped.
     """
@@ -81,7 +95,7 @@ class Examples(ABC):
         return self.at(next(self.order))
 
 
-class Kept(Examples):
+class Listed(Examples):
     """Examples that are all there."""
 
     def __init__(self, examples: Sequence[Example], seed: int = 0):
@@ -125,32 +139,44 @@ def examples_of(generator: Generator, pairs: Sequence[Pair], config: DiffuserCon
 
 def examples_of_runs(
     runs: Sequence[Run], config: DiffuserConfig, exact: bool = True
-) -> tuple[list[Example], list[str]]:
-    """Examples of what runs have found; of one pair, several where several were found.
+) -> tuple[list[Example], list[Pair]]:
+    """Examples of what runs have found, in the order of their data; of one pair, several where several were found.
 
     Args:     exact  take only contents that the decoder has confirmed;  False takes all, those of classes, too, which
               can write only one of their phrasings
-    Returns:  the examples, and of each the topic or article of its pair; one without stands for itself
-    Raises:   InputError if the runs have different Generators or numbers of slots, or have found nothing
+    Returns:  the examples, and the pair of each
+    Raises:   InputError if the runs have different Generators, numbers of slots or mode words, or have found nothing
     """
-    generator, examples, topics = runs[0].generator, [], []
+    generator, examples, pairs = runs[0].generator, [], []
     for run in runs:
         fingerprint = run.folder.manifest["generator"]["fingerprint"]
         require(
             fingerprint == generator.fingerprint(),
             f"{run.name} was made with another Generator than {runs[0].name}; learn from runs of one",
         )
-        found = [each for each in run.solutions if each.record["reconstructed"] or not exact]
-        pairs = [run.pairs[each.problem.pair] for each in found]
-        conditions = states_of(generator, [condition_ids(generator, p, config.reads) for p in pairs], config.depth)
-        for solution, pair, states in zip(found, pairs, conditions, strict=True):
-            views = tuple(view for view in solution.problem.views if view.kind in config.modes.values())
-            examples.append(Example(replace(solution.problem, views=views), states, solution.content))
-            topics.append(pair.topic or pair.id)
+        words = run.folder.manifest["identity"].get("mode_tokens", list(MODES))
+        require(words == list(MODES), f"{run.name} has the mode words {words}; a Diffuser writes in {list(MODES)}")
+        order = {name: place for place, name in enumerate(run.pairs)}
+        solutions = Run(run.folder, generator).solutions
+        found = [each for each in solutions if each.record["reconstructed"] or not exact]
+        found.sort(key=lambda each: order[each.problem.pair])
+        mine = [run.pairs[each.problem.pair] for each in found]
+        conditions = states_of(generator, [condition_ids(generator, pair, config.reads) for pair in mine], config.depth)
+        for solution, states in zip(found, conditions, strict=True):
+            problem = solution.problem
+            views = tuple(view for view in problem.views if view.kind in config.modes.values())
+            name = problem.id if len(runs) == 1 else f"{run.name}/{problem.id}"
+            examples.append(Example(replace(problem, id=name, views=views), states, solution.content))
+        pairs += mine
     sizes = sorted({len(each.content) for each in examples})
     require(bool(sizes), f"{', '.join(run.name for run in runs)} found no content that a Diffuser could learn from")
     require(len(sizes) == 1, f"these runs have contents of {sizes} slots; learn from runs of one size")
-    return examples, topics
+    return examples, pairs
+
+
+def topics_of(pairs: Sequence[Pair]) -> list[str]:
+    """The topic or article of each pair; one without stands for itself."""
+    return [pair.topic or pair.id for pair in pairs]
 
 
 def apart(topics: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
@@ -172,4 +198,4 @@ def contents_of(examples: Sequence[Example]) -> Contents:
     """
     lacking = [each.problem.id for each in examples if each.content is None]
     require(not lacking, f"{len(lacking)} examples have no content, as {lacking[:1]}; use --targets 0 --kind direct")
-    return torch.stack([each.content for each in examples])
+    return torch.stack([each.content.float() for each in examples])

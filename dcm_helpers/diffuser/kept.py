@@ -45,12 +45,20 @@ def keep_settings(folder: Path, settings: Mapping) -> None:
     """
     path, wanted = folder / SETTINGS, json.loads(json.dumps(settings))
     if is_there(path):
-        found = parsed_json(read_text(path), str(path), "name another folder")
-        other = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        other = sorted(differing(described(folder, trained=False), wanted))
         require(not other, f"{folder} has a Diffuser with another {', '.join(other)}; name another folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_safely(path, json.dumps(wanted, indent=2).encode() + b"\n")
+
+
+def differing(found: object, wanted: object, name: str = "") -> Iterator[str]:
+    """The names of what differs between two descriptions, the innermost ones."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for inner in {*found, *wanted}:
+            yield from differing(found.get(inner), wanted.get(inner), inner)
+    elif found != wanted:
+        yield name
 
 
 def keep_best(folder: Path, diffuser: Diffuser) -> None:
@@ -59,14 +67,28 @@ def keep_best(folder: Path, diffuser: Diffuser) -> None:
     write_safely(folder / BEST, save(on_cpu(tensors)))
 
 
-def described(folder: Path) -> dict:
+def described(folder: Path, trained: bool = True) -> dict:
     """What a folder says of its Diffuser.
 
-    Raises:   InputError if there is no trained one
+    Raises:   InputError if there is none, or none that is trained where one is asked for
     """
-    for name in (SETTINGS, BEST):
+    for name in (SETTINGS, BEST) if trained else (SETTINGS,):
         require(is_there(folder / name), f"{folder} has no trained Diffuser ({name} is missing); train one there first")
-    return parsed_json(read_text(folder / SETTINGS), str(folder / SETTINGS), "train it anew")
+    told = parsed_json(read_text(folder / SETTINGS), str(folder / SETTINGS), "name another folder")
+    require(isinstance(told, dict), f"{folder / SETTINGS} describes no Diffuser; name another folder")
+    return told
+
+
+def precision_to_go_on_in(folder: Path) -> str | None:
+    """The precision of the Generator that a folder's Diffuser is trained with; None where none is there yet.
+
+    Raises:   InputError if what is there describes none
+    """
+    folder = folder.expanduser()
+    if not is_there(folder / SETTINGS):
+        return None
+    with of_this_version(folder):
+        return described(folder, trained=False)["generator"]["dtype"]
 
 
 def generator_of(folder: Path | str, device: str = "auto") -> Generator:
@@ -82,8 +104,8 @@ def generator_of(folder: Path | str, device: str = "auto") -> Generator:
     return load_generator(config, fetch=False)
 
 
-def trained_on(folder: Path | str) -> tuple[ExamplesConfig, DiffuserConfig]:
-    """What a Diffuser learned from, and how it was trained.
+def trained_on(folder: Path | str, device: str = "auto") -> tuple[ExamplesConfig, DiffuserConfig]:
+    """What a Diffuser learned from, in the precision that it was trained in, and how.
 
     Raises:   InputError if there is none, or it is of another version
     """
@@ -92,7 +114,8 @@ def trained_on(folder: Path | str) -> tuple[ExamplesConfig, DiffuserConfig]:
     names = {field.name for field in dataclasses.fields(ExamplesConfig)}
     with of_this_version(folder):
         source = {name: value for name, value in settings["learned_from"].items() if name in names}
-        return ExamplesConfig(**{**source, "runs": tuple(source.get("runs", ()))}), config_of(settings)
+        precision = {"dtype": settings["generator"]["dtype"], "device": device}
+        return ExamplesConfig(**{**source, **precision, "runs": tuple(source["runs"])}), config_of(settings)
 
 
 def config_of(settings: Mapping) -> DiffuserConfig:

@@ -1,4 +1,4 @@
-"""Training in a folder: begun or continued, measured on what is held out, kept as it goes."""
+"""Training in a folder: begun or continued, measured on examples that it does not learn from, kept as it goes."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from dcm_helpers.diffuser.examples import Example, Examples
 from dcm_helpers.diffuser.kept import PROGRESS, keep_best, on_cpu, tensors_of
-from dcm_helpers.diffuser.training import Training, held_out
+from dcm_helpers.diffuser.training import Training, writing_of
 from dcm_helpers.errors import InputError
 from dcm_helpers.files import is_there, json_line, parsed_json, read_text, write_safely
 from dcm_helpers.watch import ProgressLine
@@ -19,25 +19,25 @@ from dcm_helpers.watch import ProgressLine
 STATE, LOG = "training.safetensors", "log.jsonl"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 MEASURES = 50
-"""How often a training is measured on what is held out."""
+"""How often a training is measured."""
 
 
 def train(
     folder: Path,
     training: Training,
     examples: Examples,
-    held: Sequence[Example],
+    chosen_on: Sequence[Example],
     stop: Event | None = None,
     keep_every: float = 60.0,
-) -> list[dict]:
+) -> dict | None:
     """Train until all steps are done or ``stop`` is set, from where the folder's training was.
 
-    Every so many steps the averaged weights are measured on ``held``, and kept beside the folder's state if they are
-    the best so far.
+    Every so many steps the averaged weights are measured on ``chosen_on``, and kept beside the folder's state if they
+    are the best so far. A measure, as :func:`measures_of` returns it, has ``step``, ``seconds`` of its session, the
+    means of the losses since the measure before, and ``chosen_on``, see :func:`writing_of`.
 
     Args:     keep_every  seconds after which its state is kept: what is lost when it is killed
-    Returns:  the measures: ``step``, ``seconds`` of this session, means of the losses since the measure before, and
-              how well it did on what is held out
+    Returns:  the best measure on ``chosen_on``, with its ``step``; None where nothing was measured yet
     Raises:   InputError if what the folder has cannot be read
     """
     measures, best = restore_state(folder, training)
@@ -48,10 +48,10 @@ def train(
             line.update()
             if training.step % every == 0 or training.step == training.config.steps:
                 means = {name: sum(each[name] for each in since) / len(since) for name in since[0]}
-                told = held_out(training.generator, training.diffuser, held)
+                told = writing_of(training.generator, training.diffuser, chosen_on)
                 seconds = round(time.monotonic() - began, 1)
-                measures.append({"step": training.step, "seconds": seconds, **means, "held_out": told})
-                line.set_postfix_str(f", held out {told['nats']:.3f} nats a token", refresh=False)
+                measures.append({"step": training.step, "seconds": seconds, **means, "chosen_on": told})
+                line.set_postfix_str(f", unseen {told['nats']:.3f} nats a token", refresh=False)
                 since = []
                 if best is None or told["nats"] < best["nats"]:
                     best = {"step": training.step, **told}
@@ -60,7 +60,7 @@ def train(
                 keep_state(folder, training, measures, best)
                 kept = time.monotonic()
     keep_state(folder, training, measures, best)
-    return measures
+    return best
 
 
 def keep_state(folder: Path, training: Training, measures: list[dict], best: Mapping | None) -> None:

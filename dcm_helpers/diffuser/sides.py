@@ -1,27 +1,29 @@
 """What a Diffuser learns from, what its best step is chosen on, and what it is judged on."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcm_helpers.config import DataConfig, DiffuserConfig, ExamplesConfig, GeneratorConfig
 from dcm_helpers.diffuser.examples import (
+    CHOSEN_ON,
     Example,
     Examples,
-    Kept,
+    Listed,
     Made,
     Scale,
     apart,
     contents_of,
     examples_of,
     examples_of_runs,
+    scale_without,
+    topics_of,
 )
-from dcm_helpers.generator import Generator, embedding_moments, load_generator
+from dcm_helpers.errors import require
+from dcm_helpers.generator import Generator, load_generator
 from dcm_helpers.pairs import Pair, load_pairs, make_fact
 from dcm_helpers.runs import open_run
-from dcm_helpers.stm import initial_content
 
-CHOSEN_ON = 0.15
-"""Share of what is not judged on which the best step is chosen."""
 MADE = 256
 """Pairs of a made world that are judged, and so many of those that are learned from stand for all of them."""
 CHOSEN = 64
@@ -30,7 +32,7 @@ CHOSEN = 64
 
 @dataclass(frozen=True)
 class Sides:
-    """Examples of three kinds that share no topic, or no pair, with each other."""
+    """Examples of three kinds that share no topic, or no pair, with each other; in a made world, no passage."""
 
     generator: Generator
     examples: Examples
@@ -40,6 +42,14 @@ class Sides:
     chosen_on: Sequence[Example]
     judged: Sequence[tuple[Pair, Example]]
     scale: Scale
+    left_out: int = 0
+    """Of runs, contents that are not exact: neither learned from nor judged."""
+
+    @property
+    def split(self) -> str:
+        """A hash of who is judged and who the best step is chosen on: another split has another one."""
+        names = [[each.problem.id for each in some] for some in (self.chosen_on, [each for _, each in self.judged])]
+        return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
     @property
     def account(self) -> dict:
@@ -50,6 +60,8 @@ class Sides:
             "chosen_on": len(self.chosen_on),
             "judged": len(self.judged),
             "judged_topics": topics if len(topics) <= len(self.judged) / 2 else len(topics),
+            "left_out": self.left_out,
+            "split": self.split,
         }
 
 
@@ -61,29 +73,43 @@ def sides_of(source: ExamplesConfig, config: DiffuserConfig) -> Sides:
     """
     if source.facts:
         return of_facts(source, config)
+    left_out = 0
     if source.runs:
         runs = [open_run(path) for path in source.runs]
         generator = runs[0].generator
-        examples, _ = examples_of_runs(runs, config)
-        known = {name: pair for run in runs for name, pair in run.pairs.items()}
-        pairs = [known[each.problem.pair] for each in examples]
+        examples, pairs = examples_of_runs(runs, config)
+        left_out = sum(len(run.records(2)) for run in runs) - len(examples)
     else:
         generator = load_generator(GeneratorConfig(source.model, source.device, source.dtype))
         pairs = load_pairs(DataConfig(source.dataset, source.num_examples)).writable(generator).pairs
         examples = examples_of(generator, pairs, config)
-    names = [(pair.topic or pair.id) if source.apart == "topic" else pair.id for pair in pairs]
-    rest, judged = apart(names, source.held, source.split_seed)
-    mine, chosen = apart([names[place] for place in rest], CHOSEN_ON, source.split_seed)
-    learned = [examples[rest[place]] for place in mine]
-    scale = Scale.of(contents_of(learned)) if source.runs else scale_without(generator, source, examples[0])
+    mine, chosen, judged = three_sides(pairs, source)
+    learned = [examples[place] for place in mine]
+    scale = Scale.of(contents_of(learned)) if source.runs else scale_without(generator, source.start, source.K)
     return Sides(
         generator,
-        Kept(learned, config.seed),
-        [(pairs[rest[place]], examples[rest[place]]) for place in mine],
-        [examples[rest[place]] for place in chosen[:CHOSEN]],
+        Listed(learned, config.seed),
+        [(pairs[place], examples[place]) for place in mine],
+        [examples[place] for place in chosen[:CHOSEN]],
         [(pairs[place], examples[place]) for place in judged],
         scale,
+        left_out,
     )
+
+
+def three_sides(pairs: Sequence[Pair], source: ExamplesConfig) -> tuple[list[int], list[int], list[int]]:
+    """Places of the pairs that are learned from, that the best step is chosen on, and that are judged.
+
+    Raises:   InputError if there are fewer than three topics, or pairs
+    """
+    names = topics_of(pairs) if source.apart == "topic" else [pair.id for pair in pairs]
+    require(
+        len(set(names)) >= 3,
+        f"there are {len(set(names))} {source.apart}s; one is learned from, one chosen on, one judged: use more pairs",
+    )
+    rest, judged = apart(names, source.held, source.split_seed)
+    mine, chosen = apart([names[place] for place in rest], CHOSEN_ON, source.split_seed)
+    return [rest[place] for place in mine], [rest[place] for place in chosen], judged
 
 
 def of_facts(source: ExamplesConfig, config: DiffuserConfig) -> Sides:
@@ -97,18 +123,11 @@ def of_facts(source: ExamplesConfig, config: DiffuserConfig) -> Sides:
         pairs = [make_fact(number, source.facts, stream) for number in range(count)]
         return list(zip(pairs, examples_of(generator, pairs, config), strict=True))
 
-    judged = made(MADE, "judged")
     return Sides(
         generator,
         Made(generator, config, of_number, source.passages, config.seed),
         made(min(MADE, source.passages), config.seed),
         [example for _, example in made(CHOSEN, "chosen on")],
-        judged,
-        scale_without(generator, source, judged[0][1]),
+        made(MADE, "judged"),
+        scale_without(generator, source.start, source.K),
     )
-
-
-def scale_without(generator: Generator, source: ExamplesConfig, example: Example) -> Scale:
-    """What stands for 0 and 1 where no contents are there: a start, and how far embeddings of tokens lie apart."""
-    mean = initial_content(generator, example.problem, source.K, source.start, 0, 0)
-    return Scale(mean.float(), embedding_moments(generator)[1])

@@ -69,12 +69,14 @@ class Training:
         random = seeded("diffuser step", self.config.seed, self.step)
         loss, told = self.losses(examples, random)
         finite = all(map(math.isfinite, told.values()))
-        require(finite, f"training diverged at step {self.step}: {told}; use a lower --lr than {self.config.lr:g}")
+        diverged = f"training diverged at step {self.step}"
+        way_out = f"use a lower --lr than {self.config.lr:g}, in another folder"
         for group in self.adam.param_groups:
             group["lr"] = self.config.lr_at(self.step)
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP).item()
+        require(finite and math.isfinite(norm), f"{diverged}: {told}, a gradient of {norm:g}; {way_out}")
         self.adam.step()
         keep = min(self.config.average, (1 + self.step) / (FIRST_AVERAGES + self.step))
         with torch.no_grad():
@@ -96,10 +98,10 @@ class Training:
         if config.kind == "direct":
             guess = self.network(zeros, zeros[:, 0, 0], zeros, condition, told)
             distances = (guess - clean).square().mean((1, 2)) if config.targets else zeros[:, 0, 0]
-            hears = torch.ones(count, dtype=torch.bool)
+            conditioned = torch.ones(count, dtype=torch.bool)
         else:
-            times, hears = drawn_times.to(device), dropped >= config.dropped
-            told = told & hears.to(device)[:, None]
+            times, conditioned = drawn_times.to(device), dropped >= config.dropped
+            told = told & conditioned.to(device)[:, None]
             noisy = at_time(clean, noise, times)
             with torch.no_grad():
                 first = self.network(noisy, times, zeros, condition, told)
@@ -109,7 +111,7 @@ class Training:
         loss = config.targets * distances.mean()
         parts = {"distance": distances.mean().item()} if config.targets else {}
         if config.entropy:
-            chosen = hears.nonzero()[: config.heard, 0].tolist()
+            chosen = conditioned.nonzero()[: config.heard, 0].tolist()
             nats, entropy = cross_entropy(
                 self.generator, [examples[place] for place in chosen], self.scale.contents(guess[chosen])
             )
@@ -137,8 +139,8 @@ def cross_entropy(
 
 
 @torch.no_grad()
-def held_out(generator: Generator, diffuser: Diffuser, examples: Sequence[Example]) -> dict[str, float]:
-    """How well a Diffuser's contents do on examples that it does not learn from.
+def writing_of(generator: Generator, diffuser: Diffuser, examples: Sequence[Example]) -> dict[str, float]:
+    """What the Generator makes of contents that a Diffuser makes for some examples.
 
     Returns:  ``nats`` per target token, and of each kind of text the share that is exact under teacher forcing
     """
@@ -150,5 +152,5 @@ def held_out(generator: Generator, diffuser: Diffuser, examples: Sequence[Exampl
     found = {"nats": sum(s["loss"] * n for s, n in zip(scores, lengths, strict=True)) / sum(lengths)}
     for kind in dict.fromkeys(view.kind for view in views):
         exact = [s["teacher_forced_exact"] for s, view in zip(scores, views, strict=True) if view.kind == kind]
-        found[f"exact_{kind}"] = sum(map(float, exact)) / len(exact)
+        found[f"teacher_forced_{kind}"] = sum(map(float, exact)) / len(exact)
     return found

@@ -1,7 +1,8 @@
 """How well a Diffuser does, rung by rung of a ladder, beside what needs none and beside what would refute it.
 
-judged  what is written from contents and after prompts; whether a Diffuser reads its condition, replays, or averages
-beside  the table of a rung
+judged    what is written from contents and after prompts
+refuting  whether a Diffuser reads its condition, replays, or averages
+beside    the table of a rung
 """
 
 import lazy_loader

@@ -2,8 +2,10 @@ from .beside import from_diffuser as from_diffuser
 from .beside import from_known as from_known
 from .beside import from_text as from_text
 from .beside import ladder_rows as ladder_rows
-from .judged import exchanged_conditions as exchanged_conditions
-from .judged import nearness as nearness
-from .judged import sharpness as sharpness
+from .judged import FEW as FEW
 from .judged import written_after as written_after
 from .judged import written_from as written_from
+from .refuting import exchanged_conditions as exchanged_conditions
+from .refuting import nearness as nearness
+from .refuting import refutations as refutations
+from .refuting import sharpness as sharpness

@@ -6,16 +6,17 @@ import pandas as pd
 import torch
 
 from dcm_helpers.config import OptimizerConfig
-from dcm_helpers.diffuser import Diffuser, Sides, contents_of
-from dcm_helpers.ladder.judged import exchanged_conditions, written_after, written_from
+from dcm_helpers.diffuser import Diffuser, Sides, contents_of, topics_of
+from dcm_helpers.ladder.judged import FEW, written_after, written_from
+from dcm_helpers.ladder.refuting import exchanged_conditions
 from dcm_helpers.learned import task_prompt
+from dcm_helpers.pairs import Pair
 from dcm_helpers.shapes import Contents
-from dcm_helpers.stats import mean
+from dcm_helpers.stats import mean, mean_share
 from dcm_helpers.stm import View, text_prompts
 
-FEW = 6
-"""Topics from which on intervals are over topics; with fewer they are over pairs, and say nothing of other topics."""
-FIGURES = ("exact", "match", "f1", "nats")
+FIGURES = {"exact": mean_share, "match": mean_share, "f1": mean_share, "nats": mean}
+"""Columns of what was written, and how each is told."""
 TEXTS = {"question": "question_only", "passage and question": "full_context"}
 """By what is read as text, the prompt that has it."""
 
@@ -54,7 +55,7 @@ def from_known(sides: Sides) -> Iterator[tuple[str, pd.DataFrame]]:
     if all(example.content is not None for _, example in (*sides.learned, *sides.judged)):
         average = contents_of([example for _, example in sides.learned]).mean(0).expand(len(examples), -1, -1)
         yield "the mean content of training", written_from(generator, examples, average)
-        yield "what optimization finds", written_from(generator, examples, contents_of(examples))
+        yield "what optimization found, where it did", written_from(generator, examples, contents_of(examples))
 
 
 def from_diffuser(
@@ -67,7 +68,7 @@ def from_diffuser(
     generator, examples = sides.generator, [example for _, example in sides.judged]
     made = diffuser.sample(examples, seed=seed, steps=steps)
     yield name, written_from(generator, examples, made)
-    if len(examples) > 1:
+    if len({example.problem.pair for example in examples}) > 1:
         exchanged = diffuser.sample(exchanged_conditions(examples), seed=seed, steps=steps)
         yield f"{name}, conditions exchanged", written_from(generator, examples, exchanged)
     if all(example.content is not None for _, example in sides.learned):
@@ -81,17 +82,17 @@ def nearest_of(learned: Contents, made: Contents) -> Contents:
     return learned[torch.cdist(made.flatten(1), learned.flatten(1)).argmin(1)]
 
 
-def ladder_rows(name: str, table: pd.DataFrame, topics: dict[str, str]) -> list[dict]:
+def ladder_rows(name: str, table: pd.DataFrame, pairs: dict[str, Pair]) -> list[dict]:
     """The rows of a method, one for each kind of text: its figures with 95 % intervals.
 
-    Args:     topics  of each problem; intervals are over topics where there are enough
+    Args:     pairs  of each problem; intervals are over their topics where there are enough, or else over pairs
     """
     rows = []
     for kind, part in table.groupby("kind", sort=False):
-        by = [topics[problem] for problem in part["problem"]]
-        over = "topics" if len(set(by)) >= FEW else "pairs"
-        values = part[list(FIGURES)].astype(float)
-        units = values.groupby(by).mean() if over == "topics" else values
-        figures = {figure: mean(units[figure]).text(".3f") for figure in FIGURES}
+        mine = [pairs[problem] for problem in part["problem"]]
+        topics = topics_of(mine)
+        over = "topics" if len(set(topics)) >= FEW else "pairs"
+        units = part[list(FIGURES)].astype(float).groupby(topics if over == "topics" else [p.id for p in mine]).mean()
+        figures = {figure: FIGURES[figure](units[figure]).text(".3f") for figure in FIGURES}
         rows.append({"method": name, "kind": kind, "n": len(part), "intervals over": over, **figures})
     return rows

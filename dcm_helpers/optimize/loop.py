@@ -25,6 +25,9 @@ from dcm_helpers.optimize.solver import require_solvable
 from dcm_helpers.stm import Problem, decode_problems
 from dcm_helpers.watch import Progress, thinned
 
+LONGEST_WAIT = 30.0
+"""Seconds that what is exact waits for the decoder at most: until then a kill would lose it."""
+
 
 class ContentOptimizer:
     """Finds, for each problem, one content from which the frozen Generator writes every view's target.
@@ -71,7 +74,7 @@ class ContentOptimizer:
         ended: list[Attempt] = []
         records: dict[str, _Record] = {}
         size = self.config.batch_size or automatic_size(self.generator, problems, self.config)
-        company = max(1, min(size, len(problems)) // 2)
+        company, alone = max(1, min(size, len(problems)) // 2), time.perf_counter()
         batch = Batch(self.generator, self.config, size, self.parameterization)
         progress = Progress(work=batch.work)
         while waiting or batch.attempts or ended:
@@ -84,8 +87,10 @@ class ContentOptimizer:
                     attempt.seconds += elapsed / len(batch.attempts)
                 ended += batch.release_ended()
                 batch.update()
-            # decoding costs about the same for one row and for many, so it waits for company, or for the end
-            if ended and (stopping or len(ended) >= company or not (batch.attempts or waiting)):
+            # decoding costs about the same for one row and for many, so it waits for company, for long, or for the end
+            alone = time.perf_counter() if not ended else alone
+            enough = len(ended) >= company or time.perf_counter() - alone > LONGEST_WAIT
+            if ended and (stopping or enough or not (batch.attempts or waiting)):
                 for result in self._settle(ended, waiting, records):
                     progress.done += 1
                     progress.reconstructed += result.reconstructed

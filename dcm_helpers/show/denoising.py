@@ -21,7 +21,7 @@ def training_curves(measures: Sequence[dict], title: str) -> go.Figure:
     names = {
         "distance": "distance to targets, learned from",
         "nats": "nats a token, learned from",
-        "held_out.nats": "nats a token, held out",
+        "chosen_on.nats": "nats a token, what the best step is chosen on",
     }
     for color, (column, name) in zip(COLORS, names.items(), strict=False):
         if column in table:

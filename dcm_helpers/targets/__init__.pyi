@@ -5,12 +5,14 @@ from .learnability import evaluations_over as evaluations_over
 from .learnability import in_contents as in_contents
 from .learnability import in_predictions as in_predictions
 from .learnability import radii as radii
+from .measuring import KEYS as KEYS
 from .measuring import Learnability as Learnability
 from .measuring import family_row as family_row
 from .measuring import kept_rows as kept_rows
+from .measuring import key_of as key_of
 from .measuring import learnability as learnability
 from .measuring import split as split
-from .network import SETTINGS as SETTINGS
+from .network import NETWORKS as NETWORKS
 from .network import network_predicted as network_predicted
 from .predict import PREDICTORS as PREDICTORS
 from .predict import features as features

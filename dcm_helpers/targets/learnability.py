@@ -1,7 +1,8 @@
 """How near predicted contents come to those that were found, and what that is worth to the Generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from threading import Event
 
 import pandas as pd
 import torch
@@ -72,13 +73,18 @@ def radii(generator: Generator, held: Sequence[Example], steps: Sequence[float],
 
 
 def evaluations_from(
-    generator: Generator, held: Sequence[Example], config: OptimizerConfig, starts: dict[str, Contents | None]
+    generator: Generator,
+    held: Sequence[Example],
+    config: OptimizerConfig,
+    starts: Mapping[str, Contents | None],
+    stop: Event | None = None,
 ) -> pd.DataFrame:
     """How many evaluations it takes until held-out pairs are exact, from several starts.
 
     Args:     config  its stop rule is set to 'exact', and nobody restarts;  starts  by name a content for each example;
               None: as the configuration says
-    Returns:  one row an example and start: problem, start, ``evaluations``, ``exact``
+    Returns:  one row an example and start: problem, start, ``evaluations``, ``exact``; where it did not become exact,
+              evaluations are those of one step more than it was given. Some are missing once ``stop`` is set
     """
     solver = ContentOptimizer(generator, replace(config, stop_rule="exact", num_restarts=1))
     found = []
@@ -87,13 +93,13 @@ def evaluations_from(
             replace(each.problem, initial=None if contents is None else contents[place].cpu())
             for place, each in enumerate(held)
         ]
-        for result in solver.optimize(problems):
-            evaluations = result.steps + 1
+        for result in solver.optimize(problems, stop=stop):
+            evaluations = 1 + (result.steps if result.reconstructed else config.num_steps + 1)
             found.append((result.problem.id, name, evaluations, result.reconstructed))
     return pd.DataFrame(found, columns=["problem", "start", "evaluations", "exact"])
 
 
 def evaluations_over(table: pd.DataFrame, start: str, first: str) -> Estimate:
-    """Evaluations from one start over those from another, pair by pair; where none was exact, all that were made."""
+    """Evaluations from one start over those from another, pair by pair."""
     wide = table.pivot(index="problem", columns="start", values="evaluations")
     return ratio(list(wide[start]), list(wide[first]))

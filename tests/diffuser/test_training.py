@@ -14,7 +14,7 @@ import torch
 
 from dcm_helpers.config import DiffuserConfig, NetworkConfig
 from dcm_helpers.diffuser import (
-    Kept,
+    Listed,
     Made,
     Scale,
     Training,
@@ -22,16 +22,16 @@ from dcm_helpers.diffuser import (
     contents_of,
     cross_entropy,
     examples_of_runs,
-    held_out,
     keep_settings,
     load_diffuser,
     measures_of,
     settings_of,
     train,
     usual_of,
+    writing_of,
 )
 from dcm_helpers.diffuser.kept import BEST
-from dcm_helpers.diffuser.session import STATE
+from dcm_helpers.diffuser.session import STATE, restore_state
 from dcm_helpers.errors import InputError
 from dcm_helpers.pairs import Pair, make_fact
 from dcm_helpers.stm import lay_out, scored, target_logits, view_rows
@@ -55,16 +55,21 @@ def same(one, other):
 
 
 def test_examples_are_what_a_run_found(example, examples):
-    found = [solution for solution in example.solutions if solution.record["reconstructed"]]
+    found = {each.record["problem"]: each for each in example.solutions if each.record["reconstructed"]}
     assert len(found) == len(examples) >= 3
-    for solution, ours in zip(found, examples, strict=True):
+    order = list(example.pairs)
+    assert [order.index(each.problem.pair) for each in examples] == sorted(
+        order.index(e.problem.pair) for e in examples
+    )
+    for ours in examples:
+        solution = found[ours.problem.id]
         assert ours.problem.id == solution.record["problem"] and torch.equal(ours.content, solution.content)
         assert [view.kind for view in ours.problem.views] == ["question", "answer"]
     alone, _ = examples_of_runs([example], dataclasses.replace(FLOW, writes="answer"))
     assert all([view.kind for view in each.problem.views] == ["answer"] for each in alone)
 
 
-def test_whole_topics_are_held_out():
+def test_whole_topics_are_writing_of():
     topics = list("aabbbccdde")
     learned, held = apart(topics, 0.4, 0)
     assert sorted(learned + held) == list(range(10)) and held and learned
@@ -74,10 +79,10 @@ def test_whole_topics_are_held_out():
 
 
 def test_a_step_s_examples_depend_on_its_number_alone(examples):
-    through = Kept(examples, 1)
+    through = Listed(examples, 1)
     in_turn = [[each.problem.id for each in through.of_step(step, 2)] for step in range(6)]
     for step in (4, 1, 5):
-        assert [each.problem.id for each in Kept(examples, 1).of_step(step, 2)] == in_turn[step]
+        assert [each.problem.id for each in Listed(examples, 1).of_step(step, 2)] == in_turn[step]
     each_pass = len(examples) // 2
     assert len({name for ids in in_turn[:each_pass] for name in ids}) == 2 * each_pass, "one came twice too early"
 
@@ -125,21 +130,21 @@ def test_cross_entropy_has_the_gradient_of_the_plain_one(tiny64, examples):
 def test_what_is_trained_on_is_learned(tiny, examples, config):
     """Not how well: its losses fall, and without noise it serves better than the mean."""
     config = dataclasses.replace(config, steps=150, lr=5e-3, batch=4, average=0.9, network=NetworkConfig(32, 2, 2))
-    training, kept = begun(tiny, examples, config), Kept(examples)
+    training, kept = begun(tiny, examples, config), Listed(examples)
     told = [training.update(kept.of_step(step, 4)) for step in range(config.steps)]
     name = "distance" if config.targets else "nats"
     first, last = (sum(each[name] for each in some) for some in (told[:20], told[-20:]))
     assert last < 0.8 * first
     mean = begun(tiny, examples, config).diffuser  # untrained, its estimates are 0: the mean
     if config.kind == "direct":  # what a flow makes is one of many, and so farther from what is right than their mean
-        assert held_out(tiny, training.diffuser, examples)["nats"] < 0.9 * held_out(tiny, mean, examples)["nats"]
+        assert writing_of(tiny, training.diffuser, examples)["nats"] < 0.9 * writing_of(tiny, mean, examples)["nats"]
 
 
 def test_a_stop_changes_nothing(tiny, examples, tmp_path):
     """Stopped after every few steps and begun anew from the folder, training ends with the same bits."""
     whole = begun(tiny, examples)
     (tmp_path / "whole").mkdir()
-    measures = train(tmp_path / "whole", whole, Kept(examples), examples[:2])
+    best = train(tmp_path / "whole", whole, Listed(examples), examples[:2])
 
     class After(threading.Event):
         left = 5
@@ -151,10 +156,12 @@ def test_a_stop_changes_nothing(tiny, examples, tmp_path):
     (tmp_path / "parts").mkdir()
     for _ in range(4):
         parts = begun(tiny, examples)
-        again = train(tmp_path / "parts", parts, Kept(examples), examples[:2], After())
+        again = train(tmp_path / "parts", parts, Listed(examples), examples[:2], After())
     assert parts.step == whole.step == FLOW.steps
     assert same(parts.network, whole.network) and same(parts.average, whole.average)
-    assert [each["held_out"] for each in again] == [each["held_out"] for each in measures]
+    measures = measures_of(tmp_path / "whole")
+    assert again == best == min((m["chosen_on"] | {"step": m["step"]} for m in measures), key=lambda m: m["nats"])
+    assert [each["chosen_on"] for each in measures_of(tmp_path / "parts")] == [m["chosen_on"] for m in measures]
     assert (tmp_path / "parts" / BEST).read_bytes() == (tmp_path / "whole" / BEST).read_bytes()
 
 
@@ -163,17 +170,17 @@ def test_a_diffuser_is_read_back(tiny, tiny64, examples, tmp_path):
     keep_settings(tmp_path, settings_of(tiny, FLOW, training.scale, {"runs": []}))
     with pytest.raises(InputError, match=r"best\.safetensors is missing"):
         load_diffuser(tmp_path, tiny)
-    train(tmp_path, training, Kept(examples), examples[:2])
+    train(tmp_path, training, Listed(examples), examples[:2])
     found = load_diffuser(tmp_path, tiny)
-    best = held_out(tiny, found, examples[:2])
-    assert best["nats"] == pytest.approx(min(each["held_out"]["nats"] for each in measures_of(tmp_path)), rel=1e-6)
-    with pytest.raises(InputError, match="another config"):
+    best = writing_of(tiny, found, examples[:2])
+    assert best["nats"] == pytest.approx(min(each["chosen_on"]["nats"] for each in measures_of(tmp_path)), rel=1e-6)
+    with pytest.raises(InputError, match="another entropy, kind, targets;"):
         keep_settings(tmp_path, settings_of(tiny, DIRECT, training.scale, {"runs": []}))
     with pytest.raises(InputError, match="mean nothing to tiny in float64"):
         load_diffuser(tmp_path, tiny64)
     (tmp_path / STATE).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="is damaged"):
-        train(tmp_path, begun(tiny, examples), Kept(examples), examples[:2])
+        train(tmp_path, begun(tiny, examples), Listed(examples), examples[:2])
 
 
 def test_a_training_that_is_killed_ends_as_one_that_is_not(tmp_path):
@@ -200,13 +207,16 @@ def test_a_training_that_is_killed_ends_as_one_that_is_not(tmp_path):
     for name in (STATE, BEST):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     whole, again = (measures_of(tmp_path / name) for name in ("whole", "killed"))
-    assert [each["held_out"] for each in again] == [each["held_out"] for each in whole]
+    assert [each["chosen_on"] for each in again] == [each["chosen_on"] for each in whole]
 
 
 def test_what_diverges_is_ended_and_what_was_kept_stays(tiny, examples, tmp_path):
     wild = dataclasses.replace(FLOW, steps=60, lr=1e30, entropy=0.0)
     with pytest.raises(InputError, match=r"training diverged at step .* lower --lr than 1e"):
-        train(tmp_path, begun(tiny, examples, wild), Kept(examples), examples[:2])
+        train(tmp_path, begun(tiny, examples, wild), Listed(examples), examples[:2], keep_every=0)
+    kept = begun(tiny, examples, wild)
+    restore_state(tmp_path, kept)
+    assert kept.step > 0 and all(weight.isfinite().all() for weight in kept.network.parameters())
 
 
 def test_guidance_needs_what_was_learned_without_a_condition(tiny, examples):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dcm_helpers.config import DiffuserConfig, NetworkConfig, OptimizerConfig
-from dcm_helpers.diffuser import Kept, Scale, Sides, Training, contents_of, examples_of_runs, usual_of
+from dcm_helpers.diffuser import Listed, Scale, Sides, Training, contents_of, examples_of_runs, usual_of
 from dcm_helpers.errors import InputError
 from dcm_helpers.ladder import (
     exchanged_conditions,
@@ -48,10 +48,8 @@ def test_prompts_are_judged_alike(example, examples):
         for each, view, pair in zip(examples, views, pairs, strict=True)
     ]
     found = written_after(generator, asked)
-    alone = [each["question_only"]["loss"] for each in (r["views"][1]["baselines"] for r in example.records(2))]
-    assert list(found["nats"]) == pytest.approx(
-        [loss for loss, r in zip(alone, example.records(2), strict=True) if r["reconstructed"]], rel=1e-4
-    )
+    alone = {r["problem"]: r["views"][1]["baselines"]["question_only"]["loss"] for r in example.records(2)}
+    assert list(found["nats"]) == pytest.approx([alone[each.problem.id] for each in examples], rel=1e-4)
     after = written_after(generator, asked, contents_of(examples)[:1])
     assert not torch.allclose(torch.tensor(after["nats"]), torch.tensor(found["nats"])), "the content is not read"
 
@@ -61,7 +59,7 @@ def test_nobody_keeps_its_condition(examples):
     for before, after in zip(examples, exchanged, strict=True):
         assert after.problem is before.problem and after.condition is not before.condition
     assert {id(each.condition) for each in exchanged} == {id(each.condition) for each in examples}
-    with pytest.raises(InputError, match="one example"):
+    with pytest.raises(InputError, match="1 of 1 examples are of one pair"):
         exchanged_conditions(examples[:1])
 
 
@@ -91,7 +89,7 @@ def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
     generator = example.generator
     paired = [(example.pairs[each.problem.pair], each) for each in examples]
     scale = Scale.of(contents_of(examples))
-    sides = Sides(generator, Kept(examples), paired[:3], examples[:1], paired[3:], scale)
+    sides = Sides(generator, Listed(examples), paired[:3], examples[:1], paired[3:], scale)
     training = Training(
         generator, CONFIG, Scale.of(contents_of(examples)), usual_of([each.condition for each in examples])
     )
@@ -104,12 +102,15 @@ def test_a_rung_sets_a_diffuser_beside_what_needs_none(example, examples):
         "passage and question as text",
         "passage and question as text after a task-level prompt",
         "the mean content of training",
-        "what optimization finds",
+        "what optimization found, where it did",
         "a Diffuser",
         "a Diffuser, conditions exchanged",
         "a Diffuser, the nearest content of training in its place",
     ]
-    topics = {each.problem.id: pair.topic for pair, each in paired}
-    (question, answer) = ladder_rows("x", tables["what optimization finds"], topics)
+    pairs = {each.problem.id: pair for pair, each in paired}
+    (question, answer) = ladder_rows("x", tables["what optimization found, where it did"], pairs)
     assert question["kind"] == "question" and answer["n"] == len(paired) - 3 and answer["intervals over"] == "pairs"
-    assert question["exact"].startswith("1.000") and answer["f1"].startswith("1.000")
+    assert question["exact"].startswith("1.000 (0.") and question["exact"].endswith("1.000), n=3"), (
+        "all is no certainty"
+    )
+    assert answer["f1"].startswith("1.000")

@@ -6,9 +6,12 @@ from dcm_helpers.show import attention_by_step, training_curves
 
 
 def test_curves_are_of_what_was_measured():
-    measures = [{"step": step, "nats": 3 / step, "held_out": {"nats": 4 / step}} for step in (1, 2, 3)]
+    measures = [{"step": step, "nats": 3 / step, "chosen_on": {"nats": 4 / step}} for step in (1, 2, 3)]
     figure = training_curves(measures, "training")
-    assert [trace.name for trace in figure.data] == ["nats a token, learned from", "nats a token, held out"]
+    assert [trace.name for trace in figure.data] == [
+        "nats a token, learned from",
+        "nats a token, what the best step is chosen on",
+    ]
     assert list(figure.data[1].y) == [4, 2, 4 / 3] and list(figure.data[0].x) == [1, 2, 3]
 
 

@@ -10,10 +10,12 @@ from safetensors.torch import load_file
 
 import dcm_helpers.learnability as command
 from dcm_helpers.config import DiffuserConfig, TargetsConfig
-from dcm_helpers.diffuser import examples_of_runs
+from dcm_helpers.diffuser import apart, examples_of_runs, topics_of
 from dcm_helpers.errors import InputError
+from dcm_helpers.stm import joint_problems
 from dcm_helpers.targets import (
     FAMILIES,
+    KEYS,
     REFINED_STEPS,
     Family,
     cross_predicted,
@@ -21,6 +23,8 @@ from dcm_helpers.targets import (
     make_family,
     split,
 )
+from dcm_helpers.targets.families import predicted_starts
+from dcm_helpers.targets.table import HELD
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +44,10 @@ def shared(tiny, config):
     return make_family(FAMILIES["shared"], config, tiny, threading.Event())
 
 
-def test_families_differ_in_one_thing():
+def test_families_follow_each_other():
     assert list(FAMILIES)[:4] == ["apart", "shared", "near", "learned"]
-    assert all(family.after in ("", *FAMILIES) for family in FAMILIES.values())
+    names = list(FAMILIES)
+    assert all(not each.after or names.index(each.after) < names.index(each.name) for each in FAMILIES.values())
 
 
 def test_a_family_is_a_run_with_a_content_for_every_pair(shared):
@@ -52,7 +57,8 @@ def test_a_family_is_a_run_with_a_content_for_every_pair(shared):
 
 
 def test_nobody_is_predicted_from_itself(shared):
-    examples, topics = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    examples, pairs = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    topics = topics_of(pairs)
     before = cross_predicted("mean", examples, topics)
     changed = [
         dataclasses.replace(each, content=each.content + 100 * (topic == topics[0]))
@@ -60,7 +66,23 @@ def test_nobody_is_predicted_from_itself(shared):
     ]
     after = cross_predicted("mean", changed, topics)
     mine = [topic == topics[0] for topic in topics]
-    assert torch.equal(before[mine], after[mine]) and not torch.equal(before, after)
+    assert torch.equal(before[mine], after[mine])
+    _, held = apart(topics, HELD, seed=0)
+    assert torch.equal(before, after) == (0 in held), "only what is not held out tells of others"
+
+
+def test_what_is_held_out_tells_of_nothing(shared):
+    """Contents of held-out topics may be anything: nobody's prediction, and so nobody's start, depends on them."""
+    examples, pairs = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    known, held = apart(topics_of(pairs), HELD, seed=0)
+    assert [each.problem.id for each in split(shared, "pair").held] == [examples[place].problem.id for place in held]
+    changed = list(examples)
+    for place in held:
+        changed[place] = dataclasses.replace(examples[place], content=examples[place].content + 100)
+    before, after = (cross_predicted("mean", some, topics_of(pairs)) for some in (examples, changed))
+    assert torch.equal(before, after)
+    changed[known[0]] = dataclasses.replace(examples[known[0]], content=examples[known[0]].content + 100)
+    assert not torch.equal(before[held], cross_predicted("mean", changed, topics_of(pairs))[held])
 
 
 def test_what_is_refined_begins_at_its_prediction(tiny, config, shared):
@@ -69,8 +91,12 @@ def test_what_is_refined_begins_at_its_prediction(tiny, config, shared):
     with pytest.raises(InputError, match="not-made"):
         make_family(dataclasses.replace(refined, after="not-made"), config, tiny, stop)
     run = make_family(refined, config, tiny, stop)
-    examples, topics = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    examples, pairs = examples_of_runs([shared], DiffuserConfig(reads="pair"), exact=False)
+    topics = topics_of(pairs)
     begun = dict(zip((each.problem.id for each in examples), cross_predicted("ridge", examples, topics), strict=True))
+    assert all(
+        torch.equal(each.initial, begun[each.id]) for each in predicted_starts(joint_problems(tiny, pairs), shared)
+    )
     for solution in run.solutions:
         assert solution.record["steps"] <= REFINED_STEPS
         moved = (solution.content - begun[solution.record["problem"]]).abs().max()
@@ -116,9 +142,14 @@ def test_the_command_makes_measures_and_continues(tmp_path, capsys):
         rows = kept_rows(tmp_path / "table.json")
         assert [row["predictor"] for row in rows] == ["mean", "ridge", "network"]
     assert "Measuring" not in told.err, "what was measured is measured again"
-    figures = rows[0].keys() - {"family", "reads", "predictor", "learned_from", "held_out"}
-    assert figures == {"r2", "own_nearest", "within_radius", "apart", "nats", "exact", "evaluations"}
+    figures = rows[0].keys() - {*KEYS, "learned_from", "held_out", "targets_exact"}
+    assert figures == {"r2", "own_nearest", "within_radius", "kl", "nats", "exact", "evaluations", "optimized"}
     assert rows[0]["learned_from"] + rows[0]["held_out"] == 10 and rows[0]["r2"].startswith(("0.000", "-0.0"))
+    assert rows[2]["learned_from"] < rows[0]["learned_from"], "a network's best step is chosen on some of them"
+    assert command.main([*options.split(), *place, "--train-steps", "4"]) == 0
+    assert [row["made"] for row in kept_rows(tmp_path / "table.json")[2:]] == [
+        f"1 blocks of 16, {steps} steps" for steps in (3, 4)
+    ], "another training has a row of its own"
     (tmp_path / "table.json").write_text("[1]")
     assert command.main([*options.split(), *place]) == 2
     assert "no table of learnability" in capsys.readouterr().err

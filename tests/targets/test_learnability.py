@@ -90,7 +90,10 @@ def test_from_where_optimization_ended_nothing_is_left_to_do(example, found):
     assert (table.loc[table["start"] == "found", "evaluations"] == 1).all() and table["exact"].all()
     records = {record["problem"]: record for record in example.records(2)}
     own = table[table["start"] == "own"].set_index("problem")["evaluations"]
-    assert all(own[name] == records[name]["steps_to_exact"] + 1 for name in own.index)
+    apart = {name: int(own[name] - records[name]["steps_to_exact"] - 1) for name in own.index}
+    assert all(abs(steps) <= 2 for steps in apart.values()), (
+        apart
+    )  # rounding, by what shares a batch; others differ by tens
     assert by_start.mean()["another's"] > 5
     assert evaluations_over(table, "found", "own").value == pytest.approx(1 / own.prod() ** (1 / len(own)))
 
