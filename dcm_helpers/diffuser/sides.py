@@ -119,14 +119,15 @@ def of_facts(source: ExamplesConfig, config: DiffuserConfig) -> Sides:
     def of_number(number: int) -> Pair:
         return make_fact(number, source.facts, config.seed)
 
-    def made(count: int, stream: int | str) -> list[tuple[Pair, Example]]:
+    def made(count: int, stream: str) -> list[tuple[Pair, Example]]:
         pairs = [make_fact(number, source.facts, stream) for number in range(count)]
         return list(zip(pairs, examples_of(generator, pairs, config), strict=True))
 
+    examples, some = Made(generator, config, of_number, source.passages, config.seed), range(min(MADE, source.passages))
     return Sides(
         generator,
-        Made(generator, config, of_number, source.passages, config.seed),
-        made(min(MADE, source.passages), config.seed),
+        examples,
+        list(zip(map(of_number, some), examples.at(some), strict=True)),
         [example for _, example in made(CHOSEN, "chosen on")],
         made(MADE, "judged"),
         scale_without(generator, source.start, source.K),

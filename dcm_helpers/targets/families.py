@@ -51,7 +51,8 @@ def make_family(
                 basis = learned_directions(run.dataset.pairs, settings, generator, stop)
                 run.make_solver = partial(ContentOptimizer, parameterization=Projection(basis))
             if family.after:
-                problems = predicted_starts(problems, open_run(Path(config.output_dir) / family.after))
+                before = open_run(Path(config.output_dir) / family.after)
+                problems = predicted_starts(problems, Run(before.folder, generator))
             with run.session():
                 run.optimize(2, problems, run.config.optimizer)
     return Run(run.folder, generator)
